@@ -28,8 +28,9 @@ from scipy.optimize import minimize  # noqa: E402
 
 from isoloss.core.law import find  # noqa: E402
 from isoloss.core.runs import Runs  # noqa: E402
-from isoloss.fitting import engine, fit, objectives, resampling  # noqa: E402
+from isoloss.fitting import fit, objectives, posing, resampling, solving  # noqa: E402
 from isoloss.fitting.problem import Problem  # noqa: E402
+from isoloss.fitting.resampling import Basis  # noqa: E402
 from isoloss.fitting.starts import candidates  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,14 +57,15 @@ def main() -> None:
     runs, table = load()
     law = find("chinchilla")
     fit(runs, law, draws=10)  # compiles the law
-    problem = engine.pose(law, runs, objectives.find("huber_log"))
-    solved = engine.solve(problem)
+    problem = posing.pose(law, runs, objectives.find("huber_log"))
+    solved = solving.solve(problem)
     start_pb = solved.u_pb[:, [int(np.argmin(solved.value_b))]]
-    weight_sn = resampling.weights(np.random.default_rng(0), DRAWS, problem.design_n, 5)
+    basis = Basis.plain(problem, start_pb)
+    weight_sn = resampling.weights(basis, np.random.default_rng(0), DRAWS)
 
     whole = [ours("full fit", lambda: solve_only(problem), 1), verb(runs, law)]
     whole += [scipy_fit(problem, name) for name in SETTINGS]
-    draws = [ours(f"{DRAWS:,} draws", lambda: resampling.draw(problem, start_pb, DRAWS, 0).value_b, 3)]
+    draws = [ours(f"{DRAWS:,} draws", lambda: resampling.draw(basis, DRAWS).value_b, 3)]
     draws += [scipy_draws(problem, start_pb, weight_sn, name) for name in SETTINGS]
     print(f"{table}: {len(runs)} runs; huber_log(delta={DELTA:g}); CPU seconds, 1 thread, medians")
     show(whole)
@@ -93,7 +95,7 @@ def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 
 def solve_only(problem: Problem) -> np.ndarray:
-    return engine.solve(problem).value_b.min(keepdims=True)
+    return solving.solve(problem).value_b.min(keepdims=True)
 
 
 def ours(work: str, solve: Callable[[], np.ndarray], s: int) -> Row:
@@ -108,12 +110,12 @@ def verb(runs: Runs, law: Any) -> Row:
 
 def scipy_fit(problem: Problem, name: str) -> Row:
     seconds, value = timed(lambda: _scipy_from_all(problem, name), 3)
-    note = f"{engine.STARTS} starts of ours, finding them included"
+    note = f"{solving.STARTS} starts of ours, finding them included"
     return Row("full fit", f"scipy L-BFGS-B, {name}", seconds, np.array([value]), note)
 
 
 def _scipy_from_all(problem: Problem, name: str) -> float:
-    starts_pb = coordinates(problem, candidates(problem, engine.STARTS))
+    starts_pb = coordinates(problem, candidates(problem, solving.STARTS))
     sums = Sums(problem, np.ones(len(problem.y_n)))
     return min(sums.minimum(v_p, name) for v_p in starts_pb.T)
 

@@ -11,7 +11,7 @@ from isoloss.core.law import Law, law
 from isoloss.core.plan import Plan
 from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
-from isoloss.fitting import fit
+from isoloss.fitting import fit, profile
 from isoloss.lab import train
 from isoloss.loaders import read
 from isoloss.planning import plan
@@ -31,6 +31,7 @@ __all__ = [
     "fit",
     "law",
     "plan",
+    "profile",
     "published",
     "read",
     "report",

@@ -10,13 +10,20 @@ from scipy import optimize
 from simulate import PROVEN, bound, made_by, sweep, truth
 
 from isoloss.fitting import resampling
-from isoloss.fitting.engine import pose, solve
 from isoloss.fitting.newton import minimise
 from isoloss.fitting.objectives import REGISTERED, find
+from isoloss.fitting.posing import pose
 from isoloss.fitting.problem import Problem
+from isoloss.fitting.resampling import Basis
+from isoloss.fitting.sample import Sample
+from isoloss.fitting.solving import solve
 from isoloss.fitting.starts import candidates, non_negative, spread
 
 DELTA = 1e-3
+SCALED = {"student_t": "student_t(scale=0.01)", "absolute": "absolute(smooth=0.01)"}
+SCALED |= {"quantile": "quantile(smooth=0.01)"}
+OBJECTIVES = [SCALED.get(name, name) for name in sorted(REGISTERED)]
+SMOOTH = ("squared", "squared_log", "student_t(scale=0.01)")  # the slopes of the others have kinks
 
 
 def problem_of(name: str, objective: str = "huber_log", noise: float = 0.01, n: int = 60, seed: int = 0) -> Problem:
@@ -54,10 +61,10 @@ def polished(problem: Problem, u_p: np.ndarray, weight_n: np.ndarray) -> float:
     """The objective where scipy's BFGS ends, at its tightest, from a point that should be the optimum already."""
 
     def value_and_gradient(v_p: np.ndarray) -> tuple[float, np.ndarray]:
-        at = problem.derivatives((u_p + scale_p * v_p)[:, None], weight_n[None])
+        at = problem.derivatives((u_p + scale_p * v_p)[:, None], Sample(weight_n[None]))
         return at.value_b[0] / start, at.gradient_pb[:, 0] * scale_p / start
 
-    at = problem.derivatives(u_p[:, None], weight_n[None])
+    at = problem.derivatives(u_p[:, None], Sample(weight_n[None]))
     start = float(at.value_b[0])
     scale_p = 1 / np.sqrt(np.abs(np.diag(at.hessian_ppb[:, :, 0])) / start)
     found = optimize.minimize(value_and_gradient, np.zeros(len(u_p)), jac=True, method="BFGS", options={"gtol": 1e-13})
@@ -69,36 +76,38 @@ def polished(problem: Problem, u_p: np.ndarray, weight_n: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", PROVEN)
-@pytest.mark.parametrize("objective", sorted(REGISTERED))
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_derivatives_agree_with_differences(name: str, objective: str) -> None:
     problem = problem_of(name, objective)
     rng = np.random.default_rng(1)
     u_pb = problem.internal(
         truth(problem.law)[:, None] * np.exp(0.01 * rng.standard_normal((len(problem.law.names), 3)))
     )
-    weight_bn = rng.integers(0, 3, (3, len(problem.y_n))).astype(float)
-    at = problem.derivatives(u_pb, weight_bn)
-    np.testing.assert_allclose(problem.value(u_pb, weight_bn), at.value_b, rtol=1e-13)
+    sample = Sample(rng.integers(0, 3, (3, len(problem.y_n))).astype(float))
+    at = problem.derivatives(u_pb, sample)
+    np.testing.assert_allclose(problem.value(u_pb, sample), at.value_b, rtol=1e-13)
     for j in range(len(u_pb)):
         step_p1 = np.zeros((len(u_pb), 1))
         step_p1[j] = 1e-6 * max(1.0, float(np.abs(u_pb[j]).max()))
-        up, down = (problem.derivatives(u_pb + sign * step_p1, weight_bn) for sign in (1, -1))
+        up, down = (problem.derivatives(u_pb + sign * step_p1, sample) for sign in (1, -1))
         slope_b = (up.value_b - down.value_b) / (2 * step_p1[j])
         np.testing.assert_allclose(slope_b, at.gradient_pb[j], rtol=1e-4, atol=1e-6 * np.abs(at.gradient_pb).max())
-        if objective != "huber_log":  # whose slope has kinks
+        if objective in SMOOTH:
             bend_pb = (up.gradient_pb - down.gradient_pb) / (2 * step_p1[j])
             limit = 1e-5 * np.abs(at.hessian_ppb[:, j]).max()
             np.testing.assert_allclose(bend_pb, at.hessian_ppb[:, j], rtol=1e-4, atol=limit)
 
 
-@pytest.mark.parametrize("objective", sorted(REGISTERED))
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_objectives_know_their_own_derivatives(objective: str) -> None:
     chosen = find(objective)
-    r = np.array([-2.0, -1e-2, -4e-4, 0.0, 3e-4, 5e-3, 1.0])
+    r = np.array([-2.0, -1.1e-2, -4e-4, 0.0, 3e-4, 5e-3, 1.0])
     value, slope, curvature = chosen.terms(r)
+    is_even = "tau" not in chosen.constants and "penalty" not in chosen.constants
+    smooth_n = np.full(len(r), True) if is_even else r != 0  # uneven weights change the curvature at zero
     up, down = chosen.terms(r + 1e-7), chosen.terms(r - 1e-7)
-    np.testing.assert_allclose((up[0] - down[0]) / 2e-7, slope, atol=1e-9)
-    np.testing.assert_allclose((up[1] - down[1]) / 2e-7, curvature, atol=1e-7)
+    np.testing.assert_allclose((up[0] - down[0]) / 2e-7, slope, atol=1e-5)
+    np.testing.assert_allclose(((up[1] - down[1]) / 2e-7)[smooth_n], curvature[smooth_n], atol=1e-6)
     assert value[3] == 0
 
 
@@ -118,7 +127,7 @@ def test_no_other_solver_finds_a_lower_objective_from_many_starts(name: str, see
     assert solve(problem).value_b.min() <= judged(problem, starts=40, seed=seed) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("objective", sorted(REGISTERED))
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_optimum_is_one(objective: str) -> None:
     problem = problem_of("chinchilla", objective)
     found = solve(problem)
@@ -132,33 +141,37 @@ def test_draws_are_at_their_optima() -> None:
     problem = pose(bound("chinchilla"), sweep(120, noise=0.005, seed=3), find("huber_log"))
     found = solve(problem)
     best_pb = found.u_pb[:, [int(np.argmin(found.value_b))]]
-    draws = resampling.draw(problem, best_pb, 40, seed=11)
-    weight_sn = resampling.weights(np.random.default_rng(11), 40, np.arange(120), 5)
+    basis = Basis.plain(problem, best_pb, seed=11)
+    draws = resampling.draw(basis, 40)
+    weight_sn = resampling.weights(basis, np.random.default_rng(11), 40)
     assert draws.converged_b.all()
-    np.testing.assert_allclose(problem.value(draws.u_pb, weight_sn), draws.value_b, rtol=1e-12)
+    np.testing.assert_allclose(problem.value(draws.u_pb, Sample(weight_sn)), draws.value_b, rtol=1e-12)
     for s in range(0, 40, 8):
         assert draws.value_b[s] <= polished(problem, draws.u_pb[:, s], weight_sn[s]) * (1 + 1e-9)
-    elsewhere = minimise(problem, np.roll(draws.u_pb, 1, axis=1), weight_sn)
+    elsewhere = minimise(problem, np.roll(draws.u_pb, 1, axis=1), Sample(weight_sn))
     assert np.all(draws.value_b <= elsewhere.value_b * (1 + 1e-9))
 
 
 def test_resamples_hold_as_many_runs_and_enough_designs() -> None:
     rng = np.random.default_rng(0)
-    weight_sn = resampling.weights(rng, 300, np.array([0, 0, 0, 1, 2, 3, 4]), least=4)
+    law, x_n = bound("power_floor"), np.array([1e18, 1e18, 1e18, 1e19, 1e20, 1e21, 1e22])
+    few = Problem(law, x_n[None], np.ones(7), find("squared"))
+    weight_sn = resampling.weights(Basis.plain(few, np.zeros((4, 1))), rng, 300)
     assert np.all(weight_sn.sum(axis=1) == 7)
     designs = np.stack([weight_sn[:, :3].sum(axis=1), *weight_sn[:, 3:].T]) > 0
     assert designs.sum(axis=0).min() == 4
-    many_sn = resampling.weights(rng, 2000, np.arange(100), least=5)
+    many = Problem(law, 1e18 * np.arange(1.0, 101.0)[None], np.ones(100), find("squared"))
+    many_sn = resampling.weights(Basis.plain(many, np.zeros((4, 1))), rng, 2000)
     assert many_sn.mean() == 1
     assert many_sn.var() == pytest.approx(0.99, rel=0.02)
 
 
 def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = problem_of("power_floor")
-    start_pb = solve(problem).u_pb[:, :1]
-    whole = resampling.draw(problem, start_pb, 100, seed=1)
-    monkeypatch.setattr(resampling, "WEIGHTS_AT_ONCE", 30 * len(problem.y_n))
-    np.testing.assert_allclose(resampling.draw(problem, start_pb, 100, seed=1).u_pb, whole.u_pb, rtol=1e-9)
+    basis = Basis.plain(problem, solve(problem).u_pb[:, :1], seed=1)
+    whole = resampling.draw(basis, 100)
+    monkeypatch.setattr(resampling, "NUMBERS_AT_ONCE", 30 * len(problem.y_n))
+    np.testing.assert_allclose(resampling.draw(basis, 100).u_pb, whole.u_pb, rtol=1e-9)
 
 
 def test_bounds_hold_and_are_optimal_there() -> None:

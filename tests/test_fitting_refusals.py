@@ -72,7 +72,7 @@ def test_a_negative_seed() -> None:
 
 def test_unknown_names_offer_near_ones() -> None:
     with pytest.raises(UnknownNameError, match="huber_log"):
-        fit(sweep(60), objective="huber")
+        fit(sweep(60), objective="huber_lag")
     with pytest.raises(UnknownNameError, match="chinchilla"):
         fit(sweep(60), law="chinchila")
     with pytest.raises(UnknownNameError, match="tokens"):
@@ -93,7 +93,7 @@ def test_nothing_is_refused_late(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("work was done before the check")
 
-    monkeypatch.setattr("isoloss.fitting.engine.solve", never)
+    monkeypatch.setattr("isoloss.fitting.posing.solve", never)
     one = Runs({name: np.ones(1) for name in ("params", "tokens", "loss")})
     for runs in (sweep(4), sweep(60).with_columns(tokens=1e9), one):
         with pytest.raises(DesignError):

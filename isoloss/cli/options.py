@@ -39,6 +39,35 @@ Where = Annotated[str | None, typer.Option("--where", metavar="FILTER", help='Ro
 Draws = Annotated[int, typer.Option("--draws", min=0, help="Bootstrap draws behind the intervals.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the draws.")]
 Objective = Annotated[str, typer.Option("--objective", help="What the fit minimises.")]
+Hold = Annotated[
+    list[str] | None, typer.Option("--hold", metavar="NAME=VALUE", help="A parameter that is not fitted: E=1.7.")
+]
+Tie = Annotated[
+    list[str] | None, typer.Option("--tie", metavar="NAME,NAME", help="Parameters that are equal: alpha,beta.")
+]
+Prior = Annotated[
+    list[str] | None,
+    typer.Option("--prior", metavar="NAME=MEAN±SD", help="What is known of a parameter: alpha=0.35±0.05 (or +-)."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="A column of weights, or a model of the scatter: scale, replicates."),
+]
+Uncertainty = Annotated[
+    str,
+    typer.Option("--uncertainty", help="auto, pairs, cluster, stratified, wild, laplace, sandwich or mcmc."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="COLUMN", help="Rows that are drawn together; 'none' draws rows."),
+]
+Strata = Annotated[
+    str | None, typer.Option("--strata", metavar="COLUMN", help="Parts of the table that are drawn within.")
+]
+By = Annotated[str | None, typer.Option("--by", metavar="COLUMN", help="Fit each group, all at once.")]
+Share = Annotated[
+    str | None, typer.Option("--share", metavar="NAMES", help="Parameters that the groups have in common: E,alpha.")
+]
 Level = Annotated[float, typer.Option("--level", help="Level of the intervals, between 0 and 1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 if there is a red finding.")]
@@ -54,6 +83,13 @@ class Fitting:
     column: Columns = None
     where: Where = None
     objective: Objective = "huber_log"
+    hold: Hold = None
+    tie: Tie = None
+    prior: Prior = None
+    weights: Weights = None
+    uncertainty: Uncertainty = "auto"
+    cluster: Cluster = None
+    strata: Strata = None
     draws: Draws = 1000
     seed: Seed = 0
 

@@ -11,6 +11,7 @@ from isoloss.cli.options import Fitting, Point
 from isoloss.core import numbers
 from isoloss.core.errors import FormatError, RequestError, UnknownNameError
 from isoloss.core.fit import Fit
+from isoloss.core.groups import Groups
 from isoloss.core.runs import Runs
 
 LADDER = "ladder"
@@ -28,9 +29,31 @@ def fit_runs(runs: Runs, how: Fitting) -> Fit:
     """Fit the runs as the options say."""
     from isoloss.fitting import fit
 
-    return fit(
-        runs, law=how.law, inputs=pairs(how.bind, "--input"), objective=how.objective, draws=how.draws, seed=how.seed
-    )
+    return fit(runs, how.law, **settings(how))
+
+
+def fit_groups(runs: Runs, how: Fitting, by: str | None, share: str | None) -> Groups:
+    """Fit the law to every group, as the options say."""
+    from isoloss.fitting import fit
+
+    return fit(runs, how.law, by=by, share=share or "", **settings(how))  # type: ignore[arg-type]
+
+
+def settings(how: Fitting) -> dict[str, Any]:
+    """What `isoloss.fit` takes, from the words of the options."""
+    return {
+        "inputs": pairs(how.bind, "--input"),
+        "objective": how.objective,
+        "hold": {name: numbers.parse(value) for name, value in pairs(how.hold, "--hold").items()},
+        "tie": [names.split(",") for names in how.tie or ()],
+        "prior": {name: _prior(value) for name, value in pairs(how.prior, "--prior").items()},
+        "weights": how.weights,
+        "uncertainty": how.uncertainty,
+        "cluster": False if how.cluster == "none" else how.cluster,
+        "strata": how.strata,
+        "draws": how.draws,
+        "seed": how.seed,
+    }
 
 
 def fit_from(source: str, how: Fitting) -> Fit:
@@ -60,6 +83,13 @@ def inputs_from(point: Point) -> dict[str, Any]:
     """The inputs asked about, from options by name and `--at QUANTITY=VALUE`; numbers as people write them."""
     written = {"params": point.params, "tokens": point.tokens, "flops": point.flops, **pairs(point.at, "--at")}
     return {name: numbers.parse(value) for name, value in written.items() if value is not None}
+
+
+def _prior(words: str) -> tuple[float, float]:
+    mean, sign, deviation = words.replace("+-", "±").partition("±")
+    if not sign:
+        raise RequestError(f"--prior '{words}' has no width.", do="Write it like alpha=0.35±0.05 or alpha=0.35+-0.05.")
+    return numbers.parse(mean), numbers.parse(deviation)
 
 
 def _holds_a_fit(path: Path) -> bool:

@@ -14,11 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from isoloss.core import numbers, storage
+from isoloss.core.certificate import Certificate
 from isoloss.core.errors import RequestError
 from isoloss.core.estimate import Estimate, check_level
 from isoloss.core.explanation import Explanation, explain
 from isoloss.core.finding import Finding
 from isoloss.core.law import Law, find
+from isoloss.core.noise import Noise
 from isoloss.core.prediction import Kind, Prediction
 from isoloss.core.quantities import QUANTITIES
 from isoloss.core.runs import Runs
@@ -57,8 +59,10 @@ class Data:
 class Fit:
     """A law with its parameters theta_p (p,), draws draws_sp (s, p), and how far to believe them.
 
-    `objective` is the name and the value minimised; `residuals_n` are log(measured) - log(predicted), from which a new
-    run's scatter is drawn; `assumptions` are sentences that hold for every answer; `origin` names a published source.
+    `objective` is the name and the value minimised; `residuals_n` are log(measured) - log(predicted), as parts of what
+    `noise` says of their size, from which a new run's scatter is drawn; `assumptions` are sentences that hold for every
+    answer; `origin` names a published source; `fixed` names parameters that were not free; the `certificate` tells what
+    the solver saw.
     A published fit may have no draws: its answers then carry no interval, and say so.
     """
 
@@ -73,6 +77,9 @@ class Fit:
     assumptions: tuple[str, ...] = ()
     origin: str = ""
     seed: int = 0
+    certificate: Certificate | None = None
+    fixed: tuple[str, ...] = ()
+    noise: Noise = field(default_factory=Noise)
 
     @property
     def theta(self) -> dict[str, float]:
@@ -87,8 +94,8 @@ class Fit:
 
     @property
     def scatter(self) -> float:
-        """The spread of one run about the law: standard deviation of the log residuals, for p fitted parameters."""
-        n, p = len(self.residuals_n), len(self.theta_p)
+        """The spread of one run about the law: standard deviation of the log residuals, for p free parameters."""
+        n, p = len(self.residuals_n), self._free
         return float(np.sqrt(np.sum(self.residuals_n**2) / (n - p))) if n > p else math.nan
 
     def predict(self, runs: Runs | None = None, *, level: float = 0.9, kind: Kind = "run", **inputs: Any) -> Prediction:
@@ -108,7 +115,8 @@ class Fit:
             draws_sm = self.law.value(x_km, self.draws_sp) if len(self.draws_sp) else np.empty((0, len(mid_m)))
         kind, lacking = ("mean", (NO_SCATTER,)) if kind == "run" and not len(self.residuals_n) else (kind, ())
         if kind == "run":
-            draws_sm = draws_sm * np.exp(self._new_run_scatter(len(draws_sm)))[:, None]
+            factor_m = self.noise.factor({c: points[c] for c in self.noise.columns}, len(mid_m))
+            draws_sm = draws_sm * np.exp(self._new_run_scatter(len(draws_sm))[:, None] * factor_m)
         return Prediction(
             Estimate.of(mid_m, draws_sm, level),
             self.law.output.name,
@@ -157,9 +165,13 @@ class Fit:
         return tuple(found)
 
     def _new_run_scatter(self, draws: int) -> np.ndarray:
-        n, p = len(self.residuals_n), len(self.theta_p)
+        n, p = len(self.residuals_n), self._free
         widened = np.sort(self.residuals_n) * np.sqrt(n / max(n - p, 1))
         return np.random.default_rng(self.seed).choice(widened - np.median(widened), size=draws)
+
+    @property
+    def _free(self) -> int:
+        return len(self.theta_p) - len(self.fixed)
 
     def save(self, path: Any) -> None:
         """Write the fit as JSON, exactly; raises OutputError where the place cannot be written."""
@@ -188,6 +200,9 @@ class Fit:
             "assumptions": list(self.assumptions),
             "origin": self.origin,
             "seed": self.seed,
+            "certificate": self.certificate.to_json() if self.certificate else None,
+            "fixed": list(self.fixed),
+            "noise": self.noise.to_json(),
         }
 
     @classmethod
@@ -208,6 +223,9 @@ class Fit:
             assumptions=tuple(d["assumptions"]),
             origin=d["origin"],
             seed=int(d["seed"]),
+            certificate=Certificate.from_json(d["certificate"]) if d["certificate"] else None,
+            fixed=tuple(d["fixed"]),
+            noise=Noise.from_json(d["noise"]),
         )
 
     def summary(self, level: float = 0.9) -> dict[str, Any]:
@@ -222,6 +240,7 @@ class Fit:
             "params": {name: self.interval(name, level).to_json() for name in self.law.names},
             "assumptions": list(self.assumptions),
             "findings": [f.to_json() for f in self.findings],
+            "certificate": self.certificate.to_json() if self.certificate else None,
         }
 
     def __str__(self) -> str:
@@ -234,6 +253,7 @@ class Fit:
             )
         for name in self.law.names:
             lines.append(f"  {name:>8} = {self.interval(name)}")
+        lines += [str(self.certificate)] if self.certificate else []
         lines += [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
         return "\n".join(lines)
 

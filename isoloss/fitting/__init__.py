@@ -1,5 +1,6 @@
-"""Fitting: fit(), its objectives, solver, starts and bootstrap."""
+"""Fitting: fit() and profile(), with their objectives, solver, starts, draws."""
 
 from isoloss.fitting.engine import fit
+from isoloss.fitting.profile import profile
 
-__all__ = ["fit"]
+__all__ = ["fit", "profile"]

@@ -8,20 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from isoloss.core import numbers
-from isoloss.core.errors import DesignError, RequestError
+from isoloss.core.errors import DesignError
 from isoloss.core.law import Law
 from isoloss.core.runs import Runs
+from isoloss.fitting.linked import Links
 from isoloss.fitting.objectives import Objective
-
-
-def check_request(draws: int, seed: int) -> None:
-    """RequestError for a number of draws or a seed that is not a whole number of zero or more."""
-    for name, value in (("draws", draws), ("seed", seed)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-            raise RequestError(
-                f"{name}={value!r} is not a whole number of zero or more.",
-                do=f"For example {name}=1000; draws=0 fits without intervals.",
-            )
+from isoloss.fitting.problem import numbered
 
 
 def check_bound(law: Law, runs: Runs) -> None:
@@ -37,28 +29,29 @@ def check_bound(law: Law, runs: Runs) -> None:
         )
 
 
-def check_design(law: Law, runs: Runs, objective: Objective) -> None:
+def check_design(law: Law, runs: Runs, objective: Objective, links: Links) -> None:
     """DesignError where these runs can tell nothing of the law: too few, all alike, or no logarithm to take."""
-    _check_count(law, runs)
+    free = [name for name in law.names if name not in links.hold and links.of(name).split("=")[0] == name]
+    _check_count(law, runs, [name for name in free if name not in links.prior])
     _check_varied(law, runs)
     _check_positive(law, runs, objective)
 
 
-def _check_count(law: Law, runs: Runs) -> None:
-    n, needed = len(runs), len(law.parameters) + 1
-    parameters = f"The law '{law.name}' has {len(law.parameters)} parameters: {', '.join(law.names)}."
+def _check_count(law: Law, runs: Runs, free: list[str]) -> None:
+    n, needed = len(runs), len(free) + 1
+    parameters = f"The law '{law.name}' has {len(free)} parameters: {', '.join(free)}."
     if n < needed:
         raise DesignError(
-            f"{'One run' if n == 1 else f'{n} runs'} cannot fit {len(law.parameters)} parameters and show how well.",
+            f"{'One run' if n == 1 else f'{n} runs'} cannot fit {len(free)} parameters and show how well.",
             f"{parameters} From: {runs.source}.",
             f"Give {needed} runs or more, or fit a law with fewer parameters.",
         )
-    points = len(np.unique(np.array([runs[c] for c in law.columns]), axis=1).T)
-    if points < len(law.parameters) and all(len(np.unique(runs[c])) > 1 for c in law.columns):
+    points = int(numbered(np.array([runs[c] for c in law.columns])).max()) + 1
+    if points < len(free) and all(len(np.unique(runs[c])) > 1 for c in law.columns):
         raise DesignError(
             f"The {n} runs stand at only {points} different points of {', '.join(law.columns)}.",
             f"{parameters} From: {runs.source}.",
-            f"Add runs at {len(law.parameters) - points} or more new points; repeats cannot replace them.",
+            f"Add runs at {len(free) - points} or more new points; repeats cannot replace them.",
         )
 
 

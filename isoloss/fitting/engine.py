@@ -1,131 +1,142 @@
-"""fit(): a law's parameters from runs, with draws that carry their uncertainty, a status and findings.
+"""fit(): a law's parameters from runs, with draws that carry their uncertainty, a status, a certificate and findings.
 
-Shapes: `n` runs, `k` inputs, `p` parameters, `s` draws, `b` starts.
+Shapes: `n` runs, `p` parameters, `s` draws, `g` groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, overload
 
 import numpy as np
 
-from isoloss.core.fit import Data, Fit
-from isoloss.core.law import Law, find
+from isoloss.core.fit import Data, Fit, Status
+from isoloss.core.groups import Groups
+from isoloss.core.law import Law
+from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
-from isoloss.fitting import checks, objectives, resampling
-from isoloss.fitting.newton import LOOSE, Solved, gradually, minimise
-from isoloss.fitting.objectives import Objective
+from isoloss.fitting import uncertainty
+from isoloss.fitting.newton import Posed, Solved
+from isoloss.fitting.posing import Posing, solved
 from isoloss.fitting.problem import Problem
-from isoloss.fitting.starts import candidates
-from isoloss.fitting.verdict import AGREEMENT, agreeing, draw_findings, gravest_first, verdict
-
-STARTS = 6
-RESTARTS, RESTART_STEPS, RESTART_ROUNDS = 12, 15, 6
-RIVAL = 1.05  # another optimum whose objective is at most this many times the best may win in a resample
+from isoloss.fitting.resampling import Basis
+from isoloss.fitting.rows import Rows, grouped
+from isoloss.fitting.solving import rivals
+from isoloss.fitting.verdict import draw_findings, gravest_first, verdict
 
 
-def fit(
-    runs: Any,
-    law: str | Law = "chinchilla",
-    *,
-    inputs: Mapping[str, str] | None = None,
-    objective: str | Objective = "huber_log",
-    draws: int = 1000,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Fit:
-    """Fit a law to runs: the best parameters over many starts, and `draws` bootstrap refits.
+@overload
+def fit(runs: Any, law: str | Law = ..., *, by: str, **settings: Any) -> Groups: ...
+@overload
+def fit(runs: Any, law: str | Law = ..., *, by: None = None, **settings: Any) -> Fit: ...
+def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Groups:
+    """Fit a law to runs: the best parameters over many starts, and `draws` of them that carry their uncertainty.
 
     `runs` is a `Runs` table, a path or a data frame. `inputs` names the column behind an argument of the law, and
     "y" that of its output: `fit(runs, law="power", inputs={"x": "tokens"})`. Columns that follow from others are
     derived, and the rule is among the fit's assumptions. The answer does not depend on the order of the rows.
-    `progress(done, total)` is called as draws are done.
 
-    Objectives: huber_log (Hoffmann et al. 2022, Eq. 3, as a sum over runs), squared_log, squared.
-    Raises UnknownNameError (law, objective, column), ColumnError or CellError (missing or unreadable numbers),
-    DesignError (runs that cannot tell the parameters), RequestError (draws or seed below zero).
+    - `objective`: huber_log (Hoffmann et al. 2022, Eq. 3, as a sum over runs), squared_log, squared, huber, absolute,
+      quantile, asymmetric, student_t; constants may follow: "huber_log(delta=0.01)".
+    - `weights`: an array (n,) or a column, proportional to 1 / variance; "scale" (the scatter is a power law of the
+      run's size) or "replicates" (the same, from repeated designs).
+    - `hold={"E": 1.7}` fixes parameters, `tie=("alpha", "beta")` makes them equal, `prior={"alpha": (0.35, 0.05)}` is a
+      mean and a standard deviation.
+    - `by="arch"` fits every group, all at once, with the parameters in `share` common to them: the answer is `Groups`.
+    - `uncertainty`: pairs, cluster, stratified, wild, laplace, sandwich, mcmc; auto takes clusters (checkpoints of one
+      run, found by a column run, run_id or id; or `cluster`, a column; False turns that off), `strata`, else pairs.
+    - `progress(done, total)` is called as draws are done.
+
+    Raises UnknownNameError (law, objective, column, parameter, setting), ColumnError or CellError (numbers missing or
+    unreadable), DesignError (runs that cannot tell the parameters), RequestError (settings that cannot be).
     """
-    checks.check_request(draws, seed)
-    chosen, bound = objectives.find(objective), find(law).bind(**(inputs or {}))
-    given = _as_runs(runs)
-    checks.check_bound(bound, given)
-    table = given.complete([*bound.columns, bound.output.name])
-    checks.check_design(bound, table, chosen)
-    problem = pose(bound, table, chosen)
-    starts = solve(problem)
-    status, findings = verdict(problem, starts)
-    refits = resampling.draw(
-        problem, _rivals(problem, starts), draws, seed, thorough=status in ("converged", "at_bound"), progress=progress
-    )
-    best = int(np.argmin(starts.value_b))
-    theta_p = problem.theta(starts.u_pb)[:, best]
-    return Fit(
-        law=bound,
-        theta_p=theta_p,
-        draws_sp=np.ascontiguousarray(problem.theta(refits.u_pb).T),
+    posing = solved(runs, law, settings)
+    status, findings, certificate = verdict(posing.problem, posing.starts)
+    draws, words = _draws(posing, status)
+    common = Fit(
+        law=posing.law,
+        theta_p=np.empty(0),
+        draws_sp=np.empty((0, 0)),
         status=status,
-        data=Data.of(table, given),
-        objective=(chosen.name, float(starts.value_b[best])),
-        residuals_n=_log_residuals(bound, table, theta_p),
-        findings=gravest_first([*findings, *draw_findings(refits)]),
-        assumptions=table.notes,
-        seed=seed,
+        data=Data.of(posing.table, posing.given),
+        objective=(posing.problem.objective.name, posing.least),
+        findings=gravest_first([*findings, *posing.rows.findings, *draw_findings(draws)]),
+        assumptions=(*posing.table.notes, *posing.how.links.stated, *_weighing(posing), *words),
+        seed=posing.how.seed,
+        certificate=certificate,
+        fixed=posing.how.links.fixed,
+        noise=posing.noise,
     )
+    fits = _by_group(common, posing, draws)
+    return Groups(posing.how.by, fits, posing.how.links.share) if posing.how.by else fits[""]
 
 
-def solve(problem: Problem) -> Solved:
-    """Minimise from the best starts that differ, then from perturbed optima until these find nothing lower.
-
-    Perturbed optima are those of resamples: Wood 2001, Biometrics 57:240, bootstrap restarting. A robust objective
-    with few runs in its curved part has optima that no start from afar may reach.
-    """
-    found = gradually(problem, candidates(problem, STARTS))
-    for round_ in range(RESTART_ROUNDS):
-        best = int(np.argmin(found.value_b))
-        if not found.converged_b[best]:
-            break
-        found = Solved.join([found, minimise(problem, _perturbed(problem, found.u_pb[:, best], seed=round_))])
-        if found.value_b.min() > found.value_b[best] * (1 - AGREEMENT):
-            break
-    return found
-
-
-def _perturbed(problem: Problem, u_p: np.ndarray, seed: int) -> np.ndarray:
-    weight_bn = resampling.weights(np.random.default_rng(seed), RESTARTS, problem.design_n, len(u_p))
-    start_pb = np.repeat(u_p[:, None], RESTARTS, axis=1)
-    return minimise(problem, start_pb, weight_bn, most_steps=RESTART_STEPS, tolerance=LOOSE).u_pb
-
-
-def _rivals(problem: Problem, starts: Solved) -> np.ndarray:
-    # The best optimum, and the next one if it is another and nearly as good: (p, 1) or (p, 2).
-    order = np.argsort(starts.value_b, kind="stable")
-    best_p = starts.u_pb[:, order[0]]
-    for b in order[1:]:
-        is_close = starts.converged_b[b] and starts.value_b[b] <= RIVAL * starts.value_b[order[0]]
-        if is_close and not agreeing(problem, starts)[b]:
-            return np.stack([best_p, starts.u_pb[:, b]], axis=1)
-    return best_p[:, None]
+def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
+    # The draws, and the assumption that they make in words.
+    rows, how = posing.rows, posing.how
+    if not how.draws:
+        return posing.starts.take(np.zeros(0, int)), ()
+    kinds = {"clusters": bool(rows.clusters), "strata": bool(rows.strata)}
+    method = uncertainty.choose(how.uncertainty, len(rows.y_n), how.draws, **kinds)
+    basis = Basis(
+        posing.problem,
+        rivals(posing.problem, posing.starts),
+        rows.cluster_n,
+        _strata(rows),
+        thorough=status in ("converged", "at_bound"),
+        seed=how.seed,
+        progress=how.progress,
+    )
+    draws = uncertainty.METHODS[method](basis, how.draws)
+    if method == "pairs":
+        return draws, ()
+    names = [
+        f"({kind} by column {name})" for kind, name in (("clusters", rows.clusters), ("strata", rows.strata)) if name
+    ]
+    return draws, (" ".join([uncertainty.WORDS[method], *names]),)
 
 
-def pose(law: Law, runs: Runs, objective: Objective) -> Problem:
-    """The problem that complete runs set, with its rows in an order that is theirs alone."""
-    x_kn, y_n = np.array([runs[c] for c in law.columns]), np.array(runs[law.output.name])
-    order_n = np.lexsort((y_n, *x_kn[::-1]))
-    return Problem(law, x_kn[:, order_n], y_n[order_n], objective)
+def _strata(rows: Rows) -> np.ndarray:
+    group_n = np.repeat(np.arange(len(rows.groups)), [g.stop - g.start for g in rows.groups.values()])
+    return np.unique(rows.stratum_n * len(rows.groups) + group_n, return_inverse=True)[1]
 
 
-def _as_runs(runs: Any) -> Runs:
-    if isinstance(runs, Runs):
-        return runs
-    from isoloss.loaders import read
+def _by_group(common: Fit, posing: Posing, draws: Solved) -> dict[str, Fit]:
+    best_g, draws_g = _each(posing.problem, posing.u_p[:, None]), _each(posing.problem, draws.u_pb)
+    fits = {}
+    groups = grouped(posing.table, posing.how.by)
+    for (label, runs), best_p1, draws_ps in zip(groups.items(), best_g, draws_g, strict=True):
+        theta_p = best_p1[:, 0]
+        fits[label] = replace(
+            common,
+            theta_p=theta_p,
+            draws_sp=np.ascontiguousarray(draws_ps.T),
+            residuals_n=_log_residuals(common.law, runs, theta_p, common.noise),
+            data=Data.of(runs) if posing.how.by else common.data,
+        )
+    return fits
 
-    return read(runs)
+
+def _each(problem: Posed, u_pb: np.ndarray) -> list[np.ndarray]:
+    # The law's parameters in every group, g times (p, b).
+    if isinstance(problem, Problem):
+        return [problem.theta(u_pb)]
+    return [part.theta(u) for part, u in zip(problem.parts, problem.each(u_pb), strict=True)]
 
 
-def _log_residuals(law: Law, runs: Runs, theta_p: np.ndarray) -> np.ndarray:
+def _log_residuals(law: Law, runs: Runs, theta_p: np.ndarray, scatter: Noise) -> np.ndarray:
     with np.errstate(all="ignore"):
         predicted_n = law.value(np.array([runs[c] for c in law.columns]), theta_p)
     measured_n = runs[law.output.name]
     seen_n = (measured_n > 0) & (predicted_n > 0)
-    return np.log(measured_n[seen_n]) - np.log(predicted_n[seen_n])
+    factor_n = scatter.factor({c: runs[c] for c in scatter.columns}, len(runs))[seen_n]
+    return (np.log(measured_n[seen_n]) - np.log(predicted_n[seen_n])) / factor_n
+
+
+def _weighing(posing: Posing) -> tuple[str, ...]:
+    weights, noise = posing.how.weights, posing.noise
+    if noise.columns:
+        return (f"the scatter of a run goes as ({' x '.join(noise.columns)})^{noise.exponent:.3f}, from its {weights}",)
+    if weights is None:
+        return ()
+    return (f"runs are weighted by {f'column {weights}' if isinstance(weights, str) else 'the numbers given'}",)

@@ -7,12 +7,20 @@ Shapes: `n` runs, `p` parameters, `b` problems solved together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isoloss.fitting.problem import Derivatives, Problem
+from isoloss.fitting.coordinates import Derivatives
+from isoloss.fitting.linked import Linked
+from isoloss.fitting.problem import Problem
+from isoloss.fitting.sample import AS_MEASURED, Sample
+
+Posed = Problem | Linked
+Progress = Callable[[int, int], None]
 
 MOST_STEPS = 300
 FIRST_DAMPING, MOST_DAMPING, LESS, MORE = 1e-3, 1e12, 0.1, 8.0
@@ -24,21 +32,32 @@ LOOSE = 1e-2  # the same, where the optimum is only the next start
 
 @dataclass(frozen=True)
 class Solved:
-    """Where b minimisations ended: coordinates (p, b), objectives, and which of them reached an optimum."""
+    """Where b minimisations ended: coordinates (p, b), objectives, which reached an optimum, and where each began."""
 
     u_pb: np.ndarray
     value_b: np.ndarray
     converged_b: np.ndarray
+    start_pb: np.ndarray
+
+    @property
+    def best(self) -> int:
+        """The number of the lowest."""
+        return int(np.argmin(self.value_b))
 
     def put(self, rows: np.ndarray, other: Solved) -> Solved:
         """A copy in which the problems `rows` (indices) are those of `other` where these ended lower."""
         lower = other.value_b < self.value_b[rows]
         lower |= other.converged_b & ~self.converged_b[rows] & (other.value_b <= self.value_b[rows] * (1 + 1e-9))
-        u_pb, value_b, converged_b = self.u_pb.copy(), self.value_b.copy(), self.converged_b.copy()
-        u_pb[:, rows[lower]] = other.u_pb[:, lower]
-        value_b[rows[lower]] = other.value_b[lower]
-        converged_b[rows[lower]] = other.converged_b[lower]
-        return Solved(u_pb, value_b, converged_b)
+        made = Solved(self.u_pb.copy(), self.value_b.copy(), self.converged_b.copy(), self.start_pb.copy())
+        made.u_pb[:, rows[lower]] = other.u_pb[:, lower]
+        made.value_b[rows[lower]] = other.value_b[lower]
+        made.converged_b[rows[lower]] = other.converged_b[lower]
+        made.start_pb[:, rows[lower]] = other.start_pb[:, lower]
+        return made
+
+    def take(self, rows: np.ndarray) -> Solved:
+        """The minimisations of a mask or an index array."""
+        return Solved(self.u_pb[:, rows], self.value_b[rows], self.converged_b[rows], self.start_pb[:, rows])
 
     @classmethod
     def join(cls, parts: list[Solved]) -> Solved:
@@ -46,43 +65,58 @@ class Solved:
             np.concatenate([p.u_pb for p in parts], axis=1),
             np.concatenate([p.value_b for p in parts]),
             np.concatenate([p.converged_b for p in parts]),
+            np.concatenate([p.start_pb for p in parts], axis=1),
         )
 
 
 def minimise(
-    problem: Problem,
+    problem: Posed,
     u_pb: np.ndarray,
-    weight_bn: np.ndarray | None = None,
+    sample: Sample = AS_MEASURED,
     *,
     most_steps: int = MOST_STEPS,
     tolerance: float = TOLERANCE,
-    progress: Callable[[int, int], None] | None = None,
+    fixed_p: np.ndarray | None = None,
+    progress: Progress | None = None,
 ) -> Solved:
-    """Minimise the objective from each column of u_pb, each with its own weights on the runs (all 1 if None).
+    """Minimise the objective from each column of u_pb, each with its own part of the sample, on all cores.
 
-    Converged means that an undamped Newton step promises less than `tolerance` of the objective.
-    `progress(done, total)` is called after every chunk of problems.
+    Converged means that an undamped Newton step promises less than `tolerance` of the objective. Coordinates that
+    are `fixed_p` stay. `progress(done, total)` is called after every chunk of problems.
     """
     b, size = u_pb.shape[1], max(1, CHUNK_NUMBERS // len(problem.y_n))
+    firsts = range(0, b, size)
+
+    def solved(first: int) -> Solved:
+        rows = slice(first, first + size)
+        with np.errstate(all="ignore"):
+            return _minimise_chunk(problem, u_pb[:, rows], sample.take(rows), most_steps, tolerance, fixed_p)
+
     parts: list[Solved] = []
-    with np.errstate(all="ignore"):
-        for start in range(0, b, size):
-            rows = slice(start, start + size)
-            weights = None if weight_bn is None else weight_bn[rows]
-            parts.append(_minimise_chunk(problem, u_pb[:, rows], weights, most_steps, tolerance))
-            if progress:
-                progress(min(start + size, b), b)
+    for part in map(solved, firsts) if len(firsts) < 4 else _on_all_cores(solved, firsts):
+        parts.append(part)
+        if progress:
+            progress(min(len(parts) * size, b), b)
     return Solved.join(parts)
 
 
+def _on_all_cores(solved: Callable[[int], Solved], firsts: range) -> Iterator[Solved]:
+    # NumPy lets go of the interpreter while it works on a chunk's arrays. An interrupt drops the chunks not begun.
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    try:
+        yield from pool.map(solved, firsts)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def gradually(
-    problem: Problem, u_pb: np.ndarray, weight_bn: np.ndarray | None = None, *, most_steps: int = MOST_STEPS
+    problem: Posed, u_pb: np.ndarray, sample: Sample = AS_MEASURED, *, most_steps: int = MOST_STEPS
 ) -> Solved:
     """Minimise through the objective's easier scales, each from where the last one ended."""
+    start_pb = u_pb
     for easier in problem.objective.easier:
-        at_ease = replace(problem, objective=easier)
-        u_pb = minimise(at_ease, u_pb, weight_bn, most_steps=most_steps, tolerance=LOOSE).u_pb
-    return minimise(problem, u_pb, weight_bn, most_steps=most_steps)
+        u_pb = minimise(problem.under(easier), u_pb, sample, most_steps=most_steps, tolerance=LOOSE).u_pb
+    return replace(minimise(problem, u_pb, sample, most_steps=most_steps), start_pb=start_pb)
 
 
 @dataclass(frozen=True)
@@ -91,37 +125,47 @@ class _Going:
 
     row_b: np.ndarray
     u_pb: np.ndarray
-    weight_bn: np.ndarray | None
+    sample: Sample
     damping_b: np.ndarray
     at: Derivatives
 
     def take(self, rows_b: np.ndarray) -> _Going:
-        weight_bn = None if self.weight_bn is None else self.weight_bn[rows_b]
-        return _Going(self.row_b[rows_b], self.u_pb[:, rows_b], weight_bn, self.damping_b[rows_b], self.at.take(rows_b))
+        return _Going(
+            self.row_b[rows_b],
+            self.u_pb[:, rows_b],
+            self.sample.take(rows_b),
+            self.damping_b[rows_b],
+            self.at.take(rows_b),
+        )
 
-    def moved(self, problem: Problem, step_pb: np.ndarray, is_bowl_b: np.ndarray) -> _Going:
+    def moved(self, problem: Posed, step_pb: np.ndarray, is_bowl_b: np.ndarray) -> _Going:
         """Each problem after its step, or where it stood and more damped if that was no better."""
         trial_pb = problem.inside(self.u_pb + step_pb)
-        there = problem.derivatives(trial_pb, self.weight_bn)
+        there = problem.derivatives(trial_pb, self.sample)
         better_b = is_bowl_b & (there.value_b <= self.at.value_b)
         less_b, more_b = np.maximum(self.damping_b * LESS, 1e-14), np.maximum(self.damping_b, 1e-8) * MORE
         return _Going(
             self.row_b,
             np.where(better_b, trial_pb, self.u_pb),
-            self.weight_bn,
+            self.sample,
             np.where(better_b, less_b, more_b),
             there.where(better_b, self.at),
         )
 
 
 def _minimise_chunk(
-    problem: Problem, u_pb: np.ndarray, weight_bn: np.ndarray | None, most_steps: int, tolerance: float
+    problem: Posed,
+    u_pb: np.ndarray,
+    sample: Sample,
+    most_steps: int,
+    tolerance: float,
+    fixed_p: np.ndarray | None,
 ) -> Solved:
     b = u_pb.shape[1]
-    going = _Going(np.arange(b), u_pb, weight_bn, np.full(b, FIRST_DAMPING), problem.derivatives(u_pb, weight_bn))
-    done = Solved(u_pb.copy(), going.at.value_b.copy(), np.zeros(b, bool))
+    going = _Going(np.arange(b), u_pb, sample, np.full(b, FIRST_DAMPING), problem.derivatives(u_pb, sample))
+    done = Solved(u_pb.copy(), going.at.value_b.copy(), np.zeros(b, bool), u_pb)
     for _ in range(most_steps):
-        newton, damped = _steps(problem, going)
+        newton, damped = _steps(problem, going, fixed_p)
         converged_b = newton.is_bowl_b & (newton.promised_b <= tolerance * going.at.value_b + problem.rounding)
         ends_b = converged_b | (going.damping_b > MOST_DAMPING) | ~np.isfinite(going.at.value_b)
         if ends_b.any():
@@ -143,7 +187,7 @@ def _note(done: Solved, going: _Going, ends_b: np.ndarray, converged_b: np.ndarr
     done.converged_b[rows] = converged_b[ends_b]
 
 
-def _last_step(problem: Problem, newton_pb: np.ndarray, converged_b: np.ndarray) -> np.ndarray:
+def _last_step(problem: Posed, newton_pb: np.ndarray, converged_b: np.ndarray) -> np.ndarray:
     # The step that proved convergence squares the remaining error, unless a flat direction makes it long.
     is_short_b = (np.abs(newton_pb) < 1e-3 * problem.stride_p[:, None]).all(axis=0)
     return np.where(converged_b & is_short_b, newton_pb, 0.0)
@@ -161,9 +205,9 @@ class _Step:
         return _Step(self.u_pb[:, rows_b], self.promised_b[rows_b], self.is_bowl_b[rows_b])
 
 
-def _steps(problem: Problem, going: _Going) -> tuple[_Step, _Step]:
+def _steps(problem: Posed, going: _Going, fixed_p: np.ndarray | None) -> tuple[_Step, _Step]:
     # The undamped step, which tells how far the optimum is, and the damped one, which is taken: solved in one go.
-    gradient_pb, hessian_ppb, scale_pb = _scaled(going.at, going.u_pb, problem)
+    gradient_pb, hessian_ppb, scale_pb = _scaled(going.at, going.u_pb, problem, fixed_p)
     b = len(going.row_b)
     ridge_b = np.concatenate([np.full(b, LEAST_RIDGE), going.damping_b])
     twice_pb = np.concatenate([gradient_pb, gradient_pb], axis=1)
@@ -174,9 +218,13 @@ def _steps(problem: Problem, going: _Going) -> tuple[_Step, _Step]:
     return both.take(slice(0, b)), both.take(slice(b, None))
 
 
-def _scaled(at: Derivatives, u_pb: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _scaled(
+    at: Derivatives, u_pb: np.ndarray, problem: Posed, fixed_p: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # Unit curvature for every parameter; those held at a bound are cut out of the system.
     outward_pb = np.where(at.gradient_pb > 0, u_pb <= problem.low_p[:, None], u_pb >= problem.high_p[:, None])
+    if fixed_p is not None:
+        outward_pb |= fixed_p[:, None]
     # Where all residuals are in the objective's straight parts there is no curvature: a natural step bounds the move.
     slope_pb = np.abs(at.gradient_pb) / problem.stride_p[:, None]
     curvature_pb = np.maximum(np.abs(np.einsum("ppb->pb", at.hessian_ppb)), slope_pb)

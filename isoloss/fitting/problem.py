@@ -7,7 +7,8 @@ here (u_pb, hessian_ppb), because arithmetic that runs along the last axis is fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -15,40 +16,27 @@ import numpy as np
 
 from isoloss.core.formula import Formula
 from isoloss.core.law import Law, Parameter
+from isoloss.fitting.coordinates import LOG_REACH, Coordinates, Derivatives
 from isoloss.fitting.objectives import Objective
+from isoloss.fitting.sample import AS_MEASURED, Sample
 
-LOG_REACH = 230.0  # scales are kept within exp(+-230), whose squares a double can still hold
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """The objective of each problem with its gradient and Hessian in the internal coordinates."""
-
-    value_b: np.ndarray
-    gradient_pb: np.ndarray
-    hessian_ppb: np.ndarray
-
-    def take(self, rows_b: np.ndarray) -> Derivatives:
-        """The problems of a mask."""
-        return Derivatives(self.value_b[rows_b], self.gradient_pb[:, rows_b], self.hessian_ppb[:, :, rows_b])
-
-    def where(self, chosen_b: np.ndarray, other: Derivatives) -> Derivatives:
-        """These derivatives where chosen, the others elsewhere."""
-        return Derivatives(
-            np.where(chosen_b, self.value_b, other.value_b),
-            np.where(chosen_b, self.gradient_pb, other.gradient_pb),
-            np.where(chosen_b, self.hessian_ppb, other.hessian_ppb),
-        )
+ROWS_AT_ONCE = 40_000  # runs whose derivatives are worked out together: the arrays of one problem then fit the cache
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What is minimised: inputs x_kn and measured outputs y_n under a law and an objective."""
+class Problem(Coordinates):
+    """What is minimised: inputs x_kn and outputs y_n under a law and an objective, runs weighted by weight_n."""
 
     law: Law
     x_kn: np.ndarray
     y_n: np.ndarray
     objective: Objective
+    weight_n: np.ndarray | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each coordinate."""
+        return self.law.names
 
     @cached_property
     def is_log_p(self) -> np.ndarray:
@@ -66,6 +54,12 @@ class Problem:
         return np.array([name in offsets for name in self.law.names])
 
     @cached_property
+    def is_term_p(self) -> np.ndarray:
+        """Which parameters multiply a term of the law, which vanishes with them."""
+        is_linear_p = np.array([name in self.law.formula.linear for name in self.law.names])
+        return is_linear_p & self.is_log_p
+
+    @cached_property
     def low_p(self) -> np.ndarray:
         return np.array([_internal(p.range.low, log) for p, log in self._parameters])
 
@@ -76,7 +70,7 @@ class Problem:
     @cached_property
     def design_n(self) -> np.ndarray:
         """The number of each run's point among the different points of the inputs."""
-        return np.unique(self.x_kn, axis=1, return_inverse=True)[1].ravel()
+        return numbered(self.x_kn)
 
     @cached_property
     def stride_p(self) -> np.ndarray:
@@ -90,35 +84,42 @@ class Problem:
         """The objective that rounding alone leaves when the law passes through every run."""
         return 1e-28 * (len(self.y_n) if self.objective.log else float(np.sum(self.y_n**2)))
 
-    def theta(self, u_pb: np.ndarray) -> np.ndarray:
-        """The parameters themselves, (p, b)."""
-        return np.where(self.is_log_p[:, None], np.exp(np.where(self.is_log_p[:, None], u_pb, 0.0)), u_pb)
+    def under(self, objective: Objective) -> Problem:
+        """The same runs under another objective."""
+        return replace(self, objective=objective)
 
-    def internal(self, theta_pb: np.ndarray) -> np.ndarray:
-        """The inverse of `theta`, moved into the parameters' ranges."""
-        with np.errstate(divide="ignore"):
-            logs_pb = np.log(np.where(self.is_log_p[:, None], theta_pb, 1.0))
-        u_pb = np.where(self.is_log_p[:, None], logs_pb, theta_pb)
-        return self.inside(u_pb)
+    def weighted(self, weight_n: np.ndarray | None) -> Problem:
+        """The same runs, each counting as often as its weight says."""
+        return replace(self, weight_n=weight_n)
 
-    def inside(self, u_pb: np.ndarray) -> np.ndarray:
-        """The nearest coordinates within the parameters' ranges."""
-        return np.clip(u_pb, self.low_p[:, None], self.high_p[:, None])
+    def of_runs(self, rows: Any) -> Problem:
+        """The problem that some of the runs set: a mask, a slice or an index array."""
+        weight_n = None if self.weight_n is None else self.weight_n[rows]
+        return replace(self, x_kn=self.x_kn[:, rows], y_n=self.y_n[rows], weight_n=weight_n)
 
-    def value(self, u_pb: np.ndarray, weight_bn: np.ndarray | None = None) -> np.ndarray:
+    def value(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> np.ndarray:
         """The objective of each problem (b,), infinite where the law cannot be evaluated."""
-        predicted = self.law.formula.value(list(self.x_kn), _columns(self.theta(u_pb)))
-        terms_bn = self.objective.terms(self._residual(_filled(predicted, (u_pb.shape[1], len(self.y_n)))))[0]
-        total_b = terms_bn.sum(axis=1) if weight_bn is None else np.vecdot(terms_bn, weight_bn)
+        theta_pb, total_b = self.theta(u_pb), np.zeros(u_pb.shape[1])
+        for rows, part in self._blocks(sample):
+            terms_bn = part.objective.terms(part.residual(theta_pb, rows.y_bn))[0]
+            weight = part.weight(rows)
+            total_b += terms_bn.sum(axis=1) if weight is None else np.vecdot(terms_bn, weight)
         return np.where(np.isfinite(total_b), total_b, np.inf)
 
-    def derivatives(self, u_pb: np.ndarray, weight_bn: np.ndarray | None = None) -> Derivatives:
+    def crossed(self, u_pb: np.ndarray, sample: Sample) -> np.ndarray:
+        """The objective of every problem of the sample at every column of u_pb: (b of u, b of sample)."""
+        if sample.y_bn is not None:
+            return np.stack([self.value(np.repeat(u_p[:, None], len(sample.y_bn), axis=1), sample) for u_p in u_pb.T])
+        terms_bn = self.objective.terms(self.residual(self.theta(u_pb)))[0]
+        weight = self.weight(sample)
+        total_bb = terms_bn.sum(axis=1)[:, None] if weight is None else terms_bn @ np.atleast_2d(weight).T
+        return np.where(np.isfinite(total_bb), total_bb, np.inf)
+
+    def derivatives(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> Derivatives:
         """Value, gradient and Hessian: those of the law come from one compiled call, weighted over the runs."""
         theta_pb = self.theta(u_pb)
-        predicted, *parts = self.law.formula.hessian(list(self.x_kn), _columns(theta_pb))
-        predicted_bn = _filled(predicted, (u_pb.shape[1], len(self.y_n)))
-        value_b, slope_bn, curvature_bn = self._weights(predicted_bn, weight_bn)
-        gradient_pb, hessian_ppb = _gathered(parts, slope_bn, curvature_bn, len(theta_pb))
+        parts = [part._in_parameters(theta_pb, rows) for rows, part in self._blocks(sample)]
+        value_b, gradient_pb, hessian_ppb = (sum(arrays[1:], arrays[0]) for arrays in zip(*parts, strict=True))
         factor_pb = np.where(self.is_log_p[:, None], theta_pb, 1.0)
         gradient_pb *= factor_pb
         hessian_ppb *= factor_pb * factor_pb[:, None]
@@ -127,25 +128,59 @@ class Problem:
         return Derivatives(np.where(np.isfinite(value_b), value_b, np.inf), gradient_pb, hessian_ppb)
 
     def sensitivity(self, u_p: np.ndarray) -> np.ndarray:
-        """How log predictions answer to each internal coordinate, (n, p)."""
+        """How the residuals answer to each internal coordinate, (n, p)."""
         theta_p = self.theta(u_p[:, None])[:, 0]
-        jacobian_np = self.law.jacobian(self.x_kn, theta_p) / self.law.value(self.x_kn, theta_p)[:, None]
+        jacobian_np = self.law.jacobian(self.x_kn, theta_p)
+        if self.objective.log:
+            jacobian_np = jacobian_np / self.law.value(self.x_kn, theta_p)[:, None]
         return jacobian_np * np.where(self.is_log_p, theta_p, 1.0)
 
-    def _residual(self, predicted_bn: np.ndarray) -> np.ndarray:
-        return np.log(predicted_bn) - np.log(self.y_n) if self.objective.log else predicted_bn - self.y_n
+    def predicted(self, u_p: np.ndarray) -> np.ndarray:
+        """The law's output at every run, (n,)."""
+        return self.law.value(self.x_kn, self.theta(u_p[:, None])[:, 0])
 
-    def _weights(
-        self, predicted_bn: np.ndarray, weight_bn: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def residual_n(self, u_p: np.ndarray) -> np.ndarray:
+        """The residual of every run, (n,)."""
+        return self.residual(self.theta(u_p[:, None]))[0]
+
+    def residual(self, theta_pb: np.ndarray, y_bn: np.ndarray | None = None) -> np.ndarray:
+        """The residual of every run under every set of parameters, (b, n)."""
+        predicted = self.law.formula.value(list(self.x_kn), _columns(theta_pb))
+        return self._residual(_filled(predicted, (theta_pb.shape[1], len(self.y_n))), y_bn)
+
+    def weight(self, sample: Sample) -> np.ndarray | None:
+        """How often each run counts, (n,) or (b, n); None where all count once."""
+        given = [w for w in (self.weight_n, sample.weight_bn) if w is not None]
+        return given[0] * given[1] if len(given) == 2 else next(iter(given), None)
+
+    def _residual(self, predicted_bn: np.ndarray, y_bn: np.ndarray | None) -> np.ndarray:
+        measured = self.y_n if y_bn is None else y_bn
+        return np.log(predicted_bn) - np.log(measured) if self.objective.log else predicted_bn - measured
+
+    def _blocks(self, sample: Sample) -> Iterator[tuple[Sample, Problem]]:
+        if len(self.y_n) <= ROWS_AT_ONCE:
+            yield sample, self
+            return
+        for first in range(0, len(self.y_n), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            yield sample.of_runs(rows), self.of_runs(rows)
+
+    def _in_parameters(self, theta_pb: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        predicted, *parts = self.law.formula.hessian(list(self.x_kn), _columns(theta_pb))
+        predicted_bn = _filled(predicted, (theta_pb.shape[1], len(self.y_n)))
+        value_b, slope_bn, curvature_bn = self._weights(predicted_bn, sample)
+        return value_b, *_gathered(parts, slope_bn, curvature_bn, len(theta_pb))
+
+    def _weights(self, predicted_bn: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # The chain rule from the residual to the prediction: with r = log m, r' = 1/m and r'' = -1/m^2.
-        term_bn, slope_bn, curvature_bn = self.objective.terms(self._residual(predicted_bn))
-        if weight_bn is None:
+        term_bn, slope_bn, curvature_bn = self.objective.terms(self._residual(predicted_bn, sample.y_bn))
+        weight = self.weight(sample)
+        if weight is None:
             value_b = term_bn.sum(axis=1)
         else:
-            value_b = np.vecdot(term_bn, weight_bn)
-            slope_bn = slope_bn * weight_bn
-            curvature_bn = curvature_bn * weight_bn
+            value_b = np.vecdot(term_bn, weight)
+            slope_bn = slope_bn * weight
+            curvature_bn = curvature_bn * weight
         if self.objective.log:
             inverse_bn = 1.0 / predicted_bn
             curvature_bn -= slope_bn
@@ -157,6 +192,15 @@ class Problem:
     @property
     def _parameters(self) -> list[tuple[Parameter, bool]]:
         return list(zip(self.law.parameters, self.is_log_p, strict=True))
+
+
+def numbered(key_kn: np.ndarray) -> np.ndarray:
+    """The number of each column among the different columns, (n,)."""
+    order_n = np.lexsort(key_kn)
+    is_new_n = (np.diff(key_kn[:, order_n], axis=1) != 0).any(axis=0)
+    number_n = np.empty(key_kn.shape[1], int)
+    number_n[order_n] = np.concatenate([[0], np.cumsum(is_new_n)])
+    return number_n
 
 
 def _gathered(

@@ -1,76 +1,145 @@
-"""The bootstrap: the same fit to runs drawn with replacement, all draws solved together.
+"""The bootstrap: the same fit to runs drawn anew, all draws solved together, each to its own lowest optimum.
 
-Whole runs are drawn (pairs of inputs and output), so nothing is assumed of how the scatter changes over the table:
-Efron and Tibshirani 1993, section 9.5. Shapes: `n` runs, `p` parameters, `s` draws.
+Pairs draw whole runs, so nothing is assumed of how the scatter changes over the table (Efron and Tibshirani 1993,
+section 9.5); clusters draw all rows of a run together, strata draw within each part; the wild bootstrap keeps the
+design and turns the residuals (Wu 1986). Shapes: `n` runs, `p` coordinates, `s` draws, `c` clusters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from isoloss.fitting.newton import Solved, gradually, minimise
-from isoloss.fitting.problem import Problem
+from isoloss.fitting.linked import Linked
+from isoloss.fitting.newton import Posed, Progress, Solved, gradually, minimise
+from isoloss.fitting.sample import Sample
+from isoloss.fitting.spread import leverage
 
-WEIGHTS_AT_ONCE = 4_000_000  # numbers of the weight table held in memory together
+NUMBERS_AT_ONCE = 4_000_000  # numbers of the table of weights held in memory together
 FEW_STEPS = 40  # enough for nearly every draw, from the optimum of all runs
 MANY_STEPS = 100
+EXCHANGED, EXCHANGES = 64, 3  # optima of other draws that every draw is tried at, and how often
+WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])  # Webb 2023, six points
 
 
-def draw(
-    problem: Problem,
-    from_pb: np.ndarray,
-    draws: int,
-    seed: int,
-    *,
-    thorough: bool = True,
-    progress: Callable[[int, int], None] | None = None,
-) -> Solved:
-    """Refit to `draws` resamples, each from every column of from_pb (p, b), and keep the best end of each draw.
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What draws are made from: the problem, its best optima from_pb (p, 1 or 2), and what is drawn together.
 
-    `thorough` takes draws that did not reach an optimum through the objective's easier scales.
+    cluster_n numbers the runs that are drawn together, stratum_n the parts that are drawn within. `thorough` takes
+    draws that are lost through the objective's easier scales.
     """
-    rng = np.random.default_rng(seed)
-    size = max(1, WEIGHTS_AT_ONCE // len(problem.y_n))
-    parts = [Solved(np.empty((len(from_pb), 0)), np.empty(0), np.empty(0, bool))]
+
+    problem: Posed
+    from_pb: np.ndarray
+    cluster_n: np.ndarray
+    stratum_n: np.ndarray
+    thorough: bool = True
+    seed: int = 0
+    progress: Progress | None = None
+
+    @classmethod
+    def plain(cls, problem: Posed, from_pb: np.ndarray, seed: int = 0) -> Basis:
+        """Every run by itself, all in one stratum."""
+        n = len(problem.y_n)
+        return cls(problem, from_pb, np.arange(n), np.zeros(n, int), seed=seed)
+
+
+Sampler = Callable[[Basis, np.random.Generator, int], Sample]
+
+
+def redrawn(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
+    """Whole clusters drawn with replacement within their strata, priors drawn about their means."""
+    return Sample(weights(basis, rng, draws), None, _centres(basis.problem, rng, draws))
+
+
+def turned(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
+    """The law's own outputs with residuals, corrected for leverage, times one random factor a cluster."""
+    problem, u_p = basis.problem, basis.from_pb[:, 0]
+    factor_sc = rng.choice(WEBB, size=(draws, int(basis.cluster_n.max()) + 1))
+    residual_n = -problem.residual_n(u_p) / np.sqrt(1 - np.minimum(leverage(problem, u_p), 0.99))
+    moved_sn = residual_n * factor_sc[:, basis.cluster_n]
+    predicted_n = problem.predicted(u_p)
+    y_sn = predicted_n * np.exp(moved_sn) if problem.objective.log else predicted_n + moved_sn
+    return Sample(None, y_sn, _centres(problem, rng, draws))
+
+
+def draw(basis: Basis, draws: int, sampler: Sampler = redrawn) -> Solved:
+    """Refit to `draws` samples, from the optima of all runs and from those of other draws, and keep the lowest."""
+    rng = np.random.default_rng(basis.seed)
+    size = max(1, NUMBERS_AT_ONCE // len(basis.problem.y_n))
+    p = len(basis.from_pb)
+    parts = [Solved(np.empty((p, 0)), np.empty(0), np.empty(0, bool), np.empty((p, 0)))]
     for first in range(0, draws, size):
-        weight_sn = weights(rng, min(size, draws - first), problem.design_n, len(from_pb))
+        sample = sampler(basis, rng, min(size, draws - first))
 
         def tell(done: int, _: int, first: int = first) -> None:
-            if progress:
-                progress(first + done, draws)
+            if basis.progress:
+                basis.progress(first + done, draws)
 
-        parts.append(_refitted(problem, from_pb, weight_sn, thorough, tell))
+        parts.append(_refitted(basis, sample, min(size, draws - first), tell))
     return Solved.join(parts)
 
 
-def weights(rng: np.random.Generator, draws: int, design_n: np.ndarray, least: int) -> np.ndarray:
-    """How often each run is drawn, (s, n). Draws with fewer than `least` different designs cannot tell the parameters
-    of a law, and are drawn again."""
-    weight_sn = _counts(rng, draws, len(design_n))
-    designs = int(design_n.max()) + 1
-    if designs > 8 * least:
+def weights(basis: Basis, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """How often each run is drawn, (s, n). Draws with fewer different designs than coordinates are drawn again."""
+    least, designs = len(basis.from_pb), int(basis.problem.design_n.max()) + 1
+    weight_sn = _counts(basis, rng, draws)
+    if min(designs, int(basis.cluster_n.max()) + 1) > 8 * least:
         return weight_sn
-    member_nd = np.eye(designs)[design_n]
-    while (poor_s := ((weight_sn @ member_nd) > 0).sum(axis=1) < least).any():
-        weight_sn[poor_s] = _counts(rng, int(poor_s.sum()), len(design_n))
+    member_nd = np.eye(designs)[basis.problem.design_n]
+    for _ in range(100):
+        poor_s = ((weight_sn @ member_nd) > 0).sum(axis=1) < least
+        if not poor_s.any():
+            break
+        weight_sn[poor_s] = _counts(basis, rng, int(poor_s.sum()))
     return weight_sn
 
 
-def _counts(rng: np.random.Generator, draws: int, n: int) -> np.ndarray:
-    drawn_sn = rng.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
-    return np.bincount(drawn_sn.ravel(), minlength=draws * n).reshape(draws, n).astype(float)
+def _counts(basis: Basis, rng: np.random.Generator, draws: int) -> np.ndarray:
+    stratum_c = np.zeros(int(basis.cluster_n.max()) + 1, int)
+    stratum_c[basis.cluster_n] = basis.stratum_n
+    count_sc = np.empty((draws, len(stratum_c)))
+    for stratum in np.unique(stratum_c):
+        members = np.flatnonzero(stratum_c == stratum)
+        c = len(members)
+        drawn_sc = rng.integers(c, size=(draws, c)) + c * np.arange(draws)[:, None]
+        count_sc[:, members] = np.bincount(drawn_sc.ravel(), minlength=draws * c).reshape(draws, c)
+    return count_sc if len(stratum_c) == len(basis.cluster_n) else count_sc[:, basis.cluster_n]
 
 
-def _refitted(
-    problem: Problem, from_pb: np.ndarray, weight_sn: np.ndarray, thorough: bool, tell: Callable[[int, int], None]
-) -> Solved:
-    starts = [np.repeat(u_p[:, None], len(weight_sn), axis=1) for u_p in from_pb.T]
-    best = minimise(problem, starts[0], weight_sn, most_steps=FEW_STEPS, progress=tell)
+def _centres(problem: Posed, rng: np.random.Generator, draws: int) -> np.ndarray | None:
+    # A prior is as uncertain as it says: each draw believes another centre.
+    if not (isinstance(problem, Linked) and problem.worth and problem.precision_q.any()):
+        return None
+    deviation_q = np.divide(1, np.sqrt(problem.precision_q), where=problem.precision_q > 0, out=0 * problem.mean_q)
+    return problem.mean_q + deviation_q * rng.standard_normal((draws, len(deviation_q)))
+
+
+def _refitted(basis: Basis, sample: Sample, draws: int, tell: Progress) -> Solved:
+    problem = basis.problem
+    starts = [np.repeat(u_p[:, None], draws, axis=1) for u_p in basis.from_pb.T]
+    best = minimise(problem, starts[0], sample, most_steps=FEW_STEPS, progress=tell)
     for start_ps in starts[1:]:
-        best = best.put(np.arange(len(weight_sn)), minimise(problem, start_ps, weight_sn, most_steps=FEW_STEPS))
+        best = best.put(np.arange(draws), minimise(problem, start_ps, sample, most_steps=FEW_STEPS))
     lost = np.flatnonzero(~best.converged_b)
-    if thorough and len(lost):
-        best = best.put(lost, gradually(problem, starts[0][:, lost], weight_sn[lost], most_steps=MANY_STEPS))
+    if basis.thorough and len(lost):
+        best = best.put(lost, gradually(problem, starts[0][:, lost], sample.take(lost), most_steps=MANY_STEPS))
+    return _exchanged(problem, best, sample)
+
+
+def _exchanged(problem: Posed, best: Solved, sample: Sample) -> Solved:
+    # A draw that is lower at another draw's optimum than at its own has not found its lowest: it goes on from there.
+    draws = len(best.value_b)
+    for _ in range(EXCHANGES):
+        others = np.unique(np.linspace(0, draws - 1, min(EXCHANGED, draws)).astype(int))
+        with np.errstate(all="ignore"):
+            value_os = problem.crossed(best.u_pb[:, others], sample)
+        lower = np.flatnonzero(value_os.min(axis=0) < best.value_b * (1 - 1e-9))
+        if not len(lower):
+            break
+        start_ps = best.u_pb[:, others[value_os[:, lower].argmin(axis=0)]]
+        best = best.put(lower, minimise(problem, start_ps, sample.take(lower), most_steps=MANY_STEPS))
     return best

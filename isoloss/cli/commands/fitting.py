@@ -10,7 +10,7 @@ import typer
 from isoloss.cli import options as o
 from isoloss.cli.app import command
 from isoloss.cli.output import leave, show
-from isoloss.cli.source import fit_from, fit_runs, inputs_from, runs_from
+from isoloss.cli.source import fit_from, fit_groups, fit_runs, inputs_from, runs_from, settings
 from isoloss.core import storage
 from isoloss.core.estimate import check_level
 
@@ -20,6 +20,8 @@ def fit(
     *,
     runs: o.RunsFile,
     how: o.Fitting,
+    by: o.By = None,
+    share: o.Share = None,
     level: o.Level = 0.9,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the fit, draws and all, to this JSON file.")
@@ -27,15 +29,32 @@ def fit(
     as_json: o.AsJson = False,
     strict: o.Strict = False,
 ) -> None:
-    """Fit a law to runs: parameters with intervals, status, findings."""
+    """Fit a law to runs: parameters with intervals, status, certificate, findings."""
     check_level(level)
     if save:
         storage.check_writable(save)
-    fitted = fit_runs(runs_from(runs, how.column, how.where), how)
+    table = runs_from(runs, how.column, how.where)
+    fitted = fit_groups(table, how, by, share) if by or share else fit_runs(table, how)
     if save:
         fitted.save(save)
     show(fitted, fitted.summary(level), as_json)
     leave(fitted.findings, strict)
+
+
+@command
+def profile(
+    *,
+    runs: o.RunsFile,
+    parameter: Annotated[str, typer.Option("--of", help="The parameter.")],
+    how: o.Fitting,
+    level: o.Level = 0.9,
+    as_json: o.AsJson = False,
+) -> None:
+    """Move one parameter away from its optimum, the others following: its curve, and the interval that this gives."""
+    from isoloss.fitting import profile
+
+    found = profile(runs_from(runs, how.column, how.where), how.law, parameter=parameter, level=level, **settings(how))
+    show(found, found.to_json(), as_json)
 
 
 @command

@@ -1,0 +1,113 @@
+"""From runs and settings to a solved problem: what is refused, how runs are arranged, what depends on residuals.
+
+Shapes: `n` runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isoloss.core.law import Law, find
+from isoloss.core.noise import Noise
+from isoloss.core.runs import Runs
+from isoloss.fitting import checks, noise, objectives
+from isoloss.fitting.linked import Linked, link
+from isoloss.fitting.newton import Posed, Solved
+from isoloss.fitting.objectives import Objective
+from isoloss.fitting.problem import Problem
+from isoloss.fitting.rows import Rows, arrange, grouped
+from isoloss.fitting.settings import Settings
+from isoloss.fitting.solving import solve
+from isoloss.fitting.spread import worth
+
+
+@dataclass(frozen=True, eq=False)
+class Posing:
+    """A law bound to runs as `given`, completed as `table`, arranged as `rows`; the problem they set, its optima."""
+
+    law: Law
+    how: Settings
+    given: Runs
+    table: Runs
+    rows: Rows
+    problem: Posed
+    starts: Solved
+    noise: Noise
+
+    @property
+    def u_p(self) -> np.ndarray:
+        """The best coordinates, (p,)."""
+        return self.starts.u_pb[:, self.starts.best]
+
+    @property
+    def least(self) -> float:
+        """The objective there."""
+        return float(self.starts.value_b[self.starts.best])
+
+
+def solved(runs: Any, law: str | Law, settings: Mapping[str, Any]) -> Posing:
+    """Check, arrange and solve; raises what `fit` raises, before any work is done."""
+    how = Settings.read(settings)
+    chosen, bound = how.chosen, find(law).bind(**how.inputs)
+    how.links.check(bound)
+    given = _as_runs(runs)
+    checks.check_bound(bound, given)
+    table = given.complete([*bound.columns, bound.output.name])
+    for group in grouped(table, how.by).values():
+        checks.check_design(bound, group, chosen, how.links)
+    rows = _arranged(bound, table, how)
+    return Posing(bound, how, given, table, rows, *_settled(bound, rows, how))
+
+
+def pose(law: Law, runs: Runs, objective: Objective) -> Problem:
+    """The problem that complete runs set, with its rows in an order that is theirs alone."""
+    rows = arrange(law, runs, cluster=False)
+    return Problem(law, rows.x_kn, rows.y_n, objective)
+
+
+def _arranged(law: Law, table: Runs, how: Settings) -> Rows:
+    weights = how.weights
+    if isinstance(weights, str) and weights not in noise.MODELS:
+        weight_n = noise.given(table, weights)
+    elif weights is None or isinstance(weights, str):
+        weight_n = None
+    else:
+        weight_n = noise.given(table.with_columns(weights=np.asarray(weights)), "weights")
+    return arrange(law, table, weight_n=weight_n, by=how.by, cluster=how.cluster, strata=how.strata)
+
+
+def _settled(law: Law, rows: Rows, how: Settings) -> tuple[Posed, Solved, Noise]:
+    """The problem with all that depends on its own residuals settled, its solved starts, and the noise."""
+    chosen, links, noise_model = how.chosen, how.links, how.weights
+    first = chosen if chosen.settled else objectives.find("huber_log")
+    problem: Posed = Problem(law, rows.x_kn, rows.y_n, first, rows.weight_n)
+    if links or how.by:
+        problem = link({label: problem.of_runs(group) for label, group in rows.groups.items()}, links)
+    starts, scatter = solve(problem), Noise()
+    has_model = isinstance(noise_model, str) and noise_model in noise.MODELS
+    for _ in range(noise.ROUNDS if has_model or links.prior or not chosen.settled else 0):
+        u_p = starts.u_pb[:, starts.best]
+        if has_model:
+            log_residual_n = np.log(rows.y_n) - np.log(problem.predicted(u_p))
+            scatter = noise.estimated(str(noise_model), rows.runs, law.columns, log_residual_n, problem.design_n)
+            factor_n = scatter.factor({c: rows.runs[c] for c in scatter.columns}, len(rows.y_n))
+            problem = problem.weighted(factor_n**-2 / np.mean(factor_n**-2))
+        if not chosen.settled:
+            weight_n = 1.0 if problem.weight_n is None else np.sqrt(problem.weight_n)
+            problem = problem.under(chosen.settled_on(problem.residual_n(u_p) * weight_n))
+        if isinstance(problem, Linked) and links.prior:
+            problem = problem.believing(worth(problem, u_p))
+        starts = solve(problem)
+    return problem, starts, scatter
+
+
+def _as_runs(runs: Any) -> Runs:
+    if isinstance(runs, Runs):
+        return runs
+    from isoloss.loaders import read
+
+    return read(runs)
