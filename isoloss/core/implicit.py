@@ -18,18 +18,9 @@ import numpy as np
 
 from isoloss.core.formula import Compiled, Formula
 from isoloss.core.maths import is_symbolic
+from isoloss.core.recording import Recorded, Root, unknown
 
 STEPS = 200  # halving alone would need 1100 for every double; interpolation takes about ten
-
-
-@dataclass(frozen=True)
-class Root:
-    """A traced equation: `equation` in the symbol `y` is zero somewhere between the expressions `low` and `high`."""
-
-    y: Any
-    equation: Any
-    low: Any
-    high: Any
 
 
 def root(equation: Callable[[Any], Any], low: Any, high: Any) -> Any:
@@ -40,11 +31,13 @@ def root(equation: Callable[[Any], Any], low: Any, high: Any) -> Any:
     answer is NaN. Given symbols it returns the traced equation, given arrays the solution, and given complex arrays
     with tiny imaginary parts also its derivative in them (complex step).
     """
+    for bound in (low, high):
+        if isinstance(bound, Recorded):
+            y = bound.noting("unknown")
+            return bound.noting("root", y, equation(y), low, high)
     if is_symbolic(low, high):
-        import sympy
-
-        y = sympy.Symbol("y", positive=True)
-        return Root(y, sympy.sympify(equation(y)), sympy.sympify(low), sympy.sympify(high))
+        y = unknown()
+        return Root(y, equation(y), low, high)
     y = solve(lambda at: np.real(equation(at)), np.real(low), np.real(high))
     at_root = equation(y)
     if not np.iscomplexobj(at_root):
@@ -107,11 +100,12 @@ class Implicit(Formula):
 
     @cached_property
     def traced(self) -> Root:
-        x, theta = self.symbols[: len(self.inputs)], self.symbols[len(self.inputs) :]
-        made = self.function(*x, **dict(zip(self.parameters, theta, strict=True)))
+        import sympy
+
+        made = self._traced()
         if not isinstance(made, Root):
             raise TypeError("an implicit law must return root(equation, low, high)")
-        return made
+        return Root(made.y, *map(sympy.sympify, (made.equation, made.low, made.high)))
 
     @cached_property
     def expression(self) -> Any:
@@ -126,27 +120,24 @@ class Implicit(Formula):
 
         return sympy.Eq(self.traced.equation, 0)
 
-    @cached_property
-    def latex(self) -> str:
+    def _write_latex(self) -> str:
         import sympy
 
         return rf"y \text{{ where }} {sympy.latex(self.traced.equation)} = 0"
 
-    @cached_property
-    def javascript(self) -> str:
-        """An arrow function of two objects, inputs and parameters, that halves the bracket until it is a point."""
+    def _write_javascript(self) -> str:
+        # Halves the bracket until it is a point.
         import sympy
 
         of = self.traced
-        arguments = f"({{{', '.join(self.inputs)}}}, {{{', '.join(self.parameters)}}})"
         return (
-            f"{arguments} => {{ const at_ = (y) => {sympy.jscode(of.equation)}; "
+            f"const at_ = (y) => {sympy.jscode(of.equation)}; "
             f"let low_ = {sympy.jscode(of.low)}, high_ = {sympy.jscode(of.high)}; "
             f"const rising_ = at_(high_) > at_(low_); "
             f"if (at_(low_) * at_(high_) > 0) return NaN; "
             f"for (let step_ = 0; step_ < {STEPS}; step_++) {{ const mid_ = low_ + (high_ - low_) / 2; "
             f"if ((at_(mid_) > 0) === rising_) high_ = mid_; else low_ = mid_; }} "
-            f"return low_ + (high_ - low_) / 2; }}"
+            f"return low_ + (high_ - low_) / 2;"
         )
 
     @property
@@ -157,8 +148,8 @@ class Implicit(Formula):
         y, equation = self.traced.y, self.traced.equation
         return expression.diff(symbol) - expression.diff(y) * equation.diff(symbol) / equation.diff(y)
 
-    def _compile(self, expressions: list[Any]) -> Compiled:
-        evaluate = self._compiled([self.traced.y, *self.symbols], expressions)
+    def _compiled(self, part: str, expressions: Callable[[], list[Any]], *before: str) -> Compiled:
+        evaluate = super()._compiled(part, expressions, "y", *before)
 
         def solved(*x_and_theta: Any) -> list[Any]:
             return evaluate(self._solved(*x_and_theta), *x_and_theta)
@@ -171,8 +162,8 @@ class Implicit(Formula):
 
     @cached_property
     def _bounds(self) -> Compiled:
-        return self._compiled(self.symbols, [self.traced.low, self.traced.high])
+        return super()._compiled("bounds", lambda: [self.traced.low, self.traced.high])
 
     @cached_property
     def _equation(self) -> Compiled:
-        return self._compiled([self.traced.y, *self.symbols], [self.traced.equation])
+        return super()._compiled("equation", lambda: [self.traced.equation], "y")
