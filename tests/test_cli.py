@@ -149,3 +149,11 @@ def test_the_command_line_starts_light() -> None:
     program = f"import sys, isoloss.cli.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_warm_fit_does_without_sympy_and_scipy(sweep: Path) -> None:
+    heavy = "sorted({'sympy', 'scipy'} & set(sys.modules))"
+    code = f"import sys; from isoloss import fit; fit({str(sweep)!r}, draws=10); print({heavy})"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from isoloss.core.formula import Formula
 from isoloss.core.law import Law, Parameter
 from isoloss.fitting.coordinates import LOG_REACH, Coordinates, Derivatives
 from isoloss.fitting.objectives import Objective
@@ -50,7 +49,7 @@ class Problem(Coordinates):
     @cached_property
     def is_offset_p(self) -> np.ndarray:
         """Which parameters are plainly added to the rest of the law."""
-        offsets = _offsets(self.law.formula)
+        offsets = self.law.formula.offsets
         return np.array([name in offsets for name in self.law.names])
 
     @cached_property
@@ -240,9 +239,3 @@ def _internal(bound: float, log: bool) -> float:
     if not log:
         return bound
     return float(np.clip(np.log(bound), -LOG_REACH, LOG_REACH)) if bound > 0 else -LOG_REACH
-
-
-@cache
-def _offsets(formula: Formula) -> frozenset[str]:
-    symbols = formula.symbols[len(formula.inputs) :]
-    return frozenset(s.name for s in symbols if formula.expression.diff(s).is_number)

@@ -35,14 +35,14 @@ def profile(
     E[psi^2] / E[psi'] otherwise; its threshold is the square of Student's t quantile for n - p degrees of freedom.
     Raises RequestError for a parameter that is held or stands for several groups, and what `fit` raises.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     check_level(level)
     posing = solved(runs, law, settings)
     problem, u_p, links = posing.problem, posing.u_p, posing.how.links
     j = _coordinate(problem, links.of(parameter))
     curve = _Curve(problem, u_p, posing.least, spread.worth(problem, u_p), j)
-    threshold = float(t.ppf(0.5 + level / 2, max(len(problem.y_n) - len(u_p), 1)) ** 2)
+    threshold = float(stdtrit(max(len(problem.y_n) - len(u_p), 1), 0.5 + level / 2) ** 2)
     below, above = curve.side(-1.0, threshold), curve.side(1.0, threshold)
     u_pm = np.concatenate([below.u_pm[:, ::-1], u_p[:, None], above.u_pm], axis=1)
     rise_m = np.concatenate([below.rise_m[::-1], [0.0], above.rise_m])
