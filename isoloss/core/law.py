@@ -128,14 +128,15 @@ class Law:
 REGISTERED: dict[str, Law] = {}
 
 
-def law(cite: str = "", formula: type[Formula] = Formula) -> Callable[[Callable[..., Any]], Law]:
+def law(cite: str = "", formula: type[Formula] = Formula, kind: type[Law] = Law) -> Callable[[Callable[..., Any]], Law]:
     """Turn a function into a registered Law; `cite` is a key of `published/references.bib`.
 
-    `formula` is how the function's expression is evaluated: `Implicit` where it is an equation to solve.
+    `formula` is how the function's expression is evaluated: `Implicit` where it is an equation to solve. `kind` is the
+    class of law, where its binding names more than quantities.
     """
 
     def register(function: Callable[..., Any]) -> Law:
-        return add(_read_signature(function, cite, formula))
+        return add(_read_signature(function, cite, formula, kind))
 
     return register
 
@@ -170,7 +171,7 @@ def signed(inputs: Sequence[Input], parameters: Sequence[Parameter]) -> frozense
     return frozenset([*below, *(p.name for p in parameters if p.range.low < 0)])
 
 
-def _read_signature(function: Callable[..., Any], cite: str, kind: type[Formula]) -> Law:
+def _read_signature(function: Callable[..., Any], cite: str, formula_kind: type[Formula], kind: type[Law]) -> Law:
     hints = get_type_hints(function, include_extras=True)
     inputs: list[Input] = []
     parameters: list[Parameter] = []
@@ -188,6 +189,6 @@ def _read_signature(function: Callable[..., Any], cite: str, kind: type[Formula]
     if not isinstance(output, Quantity):
         raise TypeError(f"{function.__name__}: the return type must be a Quantity")
     symbols: Sequence[str] = [i.symbol for i in inputs]
-    formula = kind(function, tuple(symbols), tuple(p.name for p in parameters), signed(inputs, parameters))
+    formula = formula_kind(function, tuple(symbols), tuple(p.name for p in parameters), signed(inputs, parameters))
     doc = inspect.getdoc(function) or ""
-    return Law(function.__name__, tuple(inputs), tuple(parameters), output, formula, cite, doc)
+    return kind(function.__name__, tuple(inputs), tuple(parameters), output, formula, cite, doc)

@@ -173,6 +173,7 @@ LanguageTokens = Annotated[Array, Quantity("language_tokens", "D_t", "tokens", "
 LearningRateBefore = Annotated[Array, Quantity("lr_before", "eta_0", "1", "learning rate before a drop", typical=(2e-4, 1e-2))]
 LearningRateAfter = Annotated[Array, Quantity("lr_after", "eta_1", "1", "learning rate after a drop", typical=(1e-5, 2e-4))]
 RateSumAfter = Annotated[Array, Quantity("rate_sum_after", "S_a", "steps", "sum of the learning rates since a drop", strict=False, typical=(1e-3, 10.0))]
+ScheduleNumber = Annotated[Array, Quantity("schedule_number", "q", "1", "number of a run's learning-rate schedule among those that the law is bound to", typical=(1, 9))]
 Anything = Annotated[Array, Quantity("x", "x", "1", "any one resource, named when the law is bound")]
 TokensPerParam = Annotated[Array, Quantity("tokens_per_param", "M", "tokens/parameter", "training tokens per parameter, all parameters counted", typical=(2.0, 2000.0))]
 ParamsPerToken = Annotated[Array, Quantity("params_per_token", "N/D", "parameters/token", "best number of parameters per training token", typical=(1e-3, 0.5))]
@@ -220,6 +221,7 @@ RateIntercept = Annotated[float, Range(0.0, 1.0, (1e-3, 1e-2))]
 RateSlope = Annotated[float, Range(-1.0, 1.0, (-2e-4, -1e-5), log=False)]  # of a learning rate in a logarithm
 Steepness = Annotated[float, Range(1e-3, 1e3, (0.3, 3.0))]  # of a sigmoid or an exponential in its input
 GapExponent = Annotated[float, Range(1e-2, 1e5, (1.0, 1000.0))]  # of a factor that closes as two losses part
+RateScale = Annotated[float, Range(0.0, 1e9, (1e-2, 1e2))]  # times a sum of learning rates, and a small power of one
 # fmt: on
 
 
