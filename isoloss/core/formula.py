@@ -174,6 +174,11 @@ class Formula:
         return self.function(*self._x, **dict(zip(self.parameters, self._theta, strict=True)))
 
 
+def compiled(arguments: Sequence[str], expressions: Sequence[Any]) -> Compiled:
+    """A function of arrays, by position, that returns the list of the expressions' values; not kept between runs."""
+    return _run(_python(arguments, expressions))
+
+
 def _python(arguments: Sequence[str], expressions: Sequence[Any]) -> str:
     import sympy
     from sympy.printing.numpy import NumPyPrinter

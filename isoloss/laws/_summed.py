@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from isoloss.core.formula import Compiled, Formula
+from isoloss.core.formula import Compiled, Formula, compiled
 from isoloss.laws._schedules import Schedules
 
 
@@ -134,11 +134,12 @@ class Summed(Formula):
             "hessian": lambda e: [e, *(e.diff(s) for s in theta), *_second(e, theta)],
             "slopes": lambda e: [e.diff(S_1) + e.diff(S_a)],
         }
-        flat_symbols = [S_1, *theta]
+        names = [s.name for s in self.single.symbols]
+        flat_names = [S_1.name, *names[4:]]
         return {
             what: (
-                self._compiled(flat_symbols, parts(self._flat)),
-                self._compiled(self.single.symbols, parts(self._change)),
+                compiled(flat_names, parts(self._flat)),
+                compiled(names, parts(self._change)),
             )
             for what, parts in wanted.items()
         }
