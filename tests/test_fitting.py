@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from simulate import CHINCHILLA, PROVEN, bound, made_by, ray, sweep, truth
 
 from isoloss.core.fit import Fit
-from isoloss.core.law import every
+from isoloss.core.law import Law, every
 from isoloss.core.runs import Runs
 from isoloss.fitting import fit
+from isoloss.published.registry import card, keys
 
 TABLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "chinchilla_epoch" / "tidy.csv"
 
@@ -87,29 +87,22 @@ def test_units_of_the_inputs_change_nothing(law: str, objective: str) -> None:
         np.testing.assert_allclose(getattr(there, end), getattr(here, end), rtol=1e-8)
 
 
-NO_TRUTH = "parameters drawn from its ranges make outputs that cannot be"
-NOT_FOUND = "the optimum is not reached from the default starts"
-NOT_YET = {
-    **dict.fromkeys(
-        ["bnsl_0", "bnsl_1", "bnsl_2", "bnsl_3", "board_frontier", "joint_routed", "logarithmic"], NO_TRUTH
-    ),
-    **dict.fromkeys(["logarithmic_rate", "loss_elsewhere", "policy_reward", "sigmoid_accuracy"], NO_TRUTH),
-    **dict.fromkeys(["observational_1", "observational_2", "observational_3", "train_test_exchange"], NO_TRUTH),
-    **dict.fromkeys(["annealing", "best_of_n_reward", "exponential_error", "multi_power"], NOT_FOUND),
-    **dict.fromkeys(["rosenfeld", "routed"], NOT_FOUND),
-}
-
-
-def _every_law() -> list[Any]:
-    marks = {name: [pytest.mark.xfail(reason=why, strict=True)] for name, why in NOT_YET.items()}
-    return [pytest.param(name, marks=marks.get(name, [])) for name in sorted(every())]
-
-
-@pytest.mark.parametrize("name", _every_law())
+@pytest.mark.parametrize("name", sorted(every()))
 def test_every_law_recovers_its_own_predictions(name: str) -> None:
     law = bound(name)
-    with np.errstate(all="ignore"):
-        runs = made_by(law, truth(law), n=60)
+    assert_recovered(law, made_by(law, truth(law), n=60))
+
+
+@pytest.mark.parametrize("key", [key for key in keys() if not card(key).missing and card(key).law])
+def test_every_published_fit_is_recovered_from_its_own_predictions(key: str) -> None:
+    of = card(key)
+    spans = {name: ends for name, ends in of.ranges.items() if ends[0] < ends[1] and ends[0] > 0}
+    law = bound(of.bound_law)
+    assert_recovered(law, made_by(law, of.theta_p, n=60, spans=spans))
+
+
+def assert_recovered(law: Law, runs: Runs) -> None:
+    """A fit from default starts predicts what the law made."""
     made_n = runs[law.output.name]
     found = fit(runs, law, objective="squared_log" if (made_n > 0).all() else "squared", draws=0)
     again_n = law.value(np.array([runs[c] for c in law.columns]), found.theta_p)

@@ -126,7 +126,7 @@ SecondLoss = Annotated[Array, Quantity("second_loss", "L_j", "nats/token", "loss
 ElsewhereLoss = Annotated[Array, Quantity("elsewhere_loss", "L_other", "nats/token", "cross-entropy on text of another distribution", strict=False, typical=(1.8, 5.0))]
 UnigramLoss = Annotated[Array, Quantity("unigram_loss", "L_u", "nats/token", "cross-entropy less that of the unigram model, negative", least=-30.0, strict=False, typical=(-6.0, -1.0))]
 RateSum = Annotated[Array, Quantity("rate_sum", "S_1", "steps", "sum of the learning rates of all steps so far", typical=(0.05, 100.0))]
-AnnealedArea = Annotated[Array, Quantity("annealed_area", "S_2", "steps", "decayed sum of the drops of the learning rate, at the decay the law was made for", strict=False, typical=(1e-3, 10.0))]
+AnnealedArea = Annotated[Array, Quantity("annealed_area", "S_2", "steps", "decayed sum of the drops of the learning rate, at the decay the law was made for", strict=False, typical=(1e-3, 1.0))]
 Shares = tuple(Annotated[Array, Quantity(f"share_{i}", f"r_{i}", "1", f"share of domain {i} in the training data", strict=False, typical=(0.02, 0.9))] for i in range(1, 9))
 TaskLoss = Annotated[Array, Quantity("task_loss", "L_task", "bits/byte", "cross-entropy of a task's correct answers, per byte of the answer", strict=False, typical=(0.3, 2.0))]
 AnswerLoss = Annotated[Array, Quantity("answer_loss", "NLL", "nats/char", "negative log-likelihood of the correct answer, per character", strict=False, typical=(0.3, 2.0))]
@@ -194,9 +194,11 @@ Floor = Annotated[float, Range(0.0, 1e3, (1e-2, 4.0))]
 Amplitude = Annotated[float, Range(0.0, 1e300, (1e-2, 1e6))]
 Scale = Annotated[float, Range(0.0, 1e300, (1e0, 1e16))]
 Coefficient = Annotated[float, Range(-1e6, 1e6, (-3.0, 3.0), log=False)]
+LogSlope = Annotated[float, Range(-1e6, 1e6, (-0.5, -0.02), log=False)]  # what a loss gains with the log of something
 Exponent = Annotated[float, Range(1e-4, 8.0, (0.02, 1.2))]
 SignedExponent = Annotated[float, Range(-8.0, 8.0, (-0.9, -0.02), log=False)]  # written with its sign, as in N**alpha
 Drift = Annotated[float, Range(-2.0, 2.0, (-0.05, 0.05), log=False)]  # change of an exponent with the log of another input
+Bend = Annotated[float, Range(-1e6, 1e6, (-1.0, 1.5), log=False)]  # an exponent before a break, or its change there
 Repeats = Annotated[float, Range(1e-2, 1e6, (0.5, 50.0))]
 HalfLife = Annotated[float, Range(1e-2, 1e6, (0.5, 30.0))]
 Share = Annotated[float, Range(0.0, 1.0, (0.05, 0.95), log=False)]
@@ -213,10 +215,13 @@ Precision = Annotated[float, Range(1e-2, 1e2, (0.3, 4.0))]
 Gain = Annotated[float, Range(0.0, 1e3, (0.05, 2.0))]
 OuterExponent = Annotated[float, Range(0.01, 4.0, (0.2, 1.5))]  # laid over a sum of power laws
 Offset = Annotated[float, Range(0.0, 1e300, (1e4, 1e8))]  # added to a resource
-GentlePower = Annotated[float, Range(-2.0, 2.0, (-0.15, 0.15), log=False)]  # of a resource inside an exponential
-SlopeFalling = Annotated[float, Range(-1e3, 1e3, (-0.1, -0.01), log=False)]
-SlopeRising = Annotated[float, Range(-1e3, 1e3, (0.01, 0.1), log=False)]
+GentlePower = Annotated[float, Range(-2.0, 2.0, (0.05, 0.2), log=False)]  # of a resource inside an exponential
+GentleDecay = Annotated[float, Range(-2.0, 2.0, (-0.2, -0.05), log=False)]  # the same, where the power falls
+Turn = Annotated[float, Range(0.0, 1e6, (1e-4, 30.0))]  # the size of a sum of terms at which a curve bends
+SlopeFalling = Annotated[float, Range(-1e3, 1e3, (-0.2, -0.01), log=False)]
+SlopeRising = Annotated[float, Range(-1e3, 1e3, (5.0, 150.0), log=False)]
 Intercept = Annotated[float, Range(-1e3, 1e3, (-1.0, 1.0), log=False)]
+LowIntercept = Annotated[float, Range(-1e3, 1e3, (-10.0, 2.0), log=False)]
 RateIntercept = Annotated[float, Range(0.0, 1.0, (1e-3, 1e-2))]
 RateSlope = Annotated[float, Range(-1.0, 1.0, (-2e-4, -1e-5), log=False)]  # of a learning rate in a logarithm
 Steepness = Annotated[float, Range(1e-3, 1e3, (0.3, 3.0))]  # of a sigmoid or an exponential in its input

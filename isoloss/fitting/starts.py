@@ -1,23 +1,43 @@
 """Where to begin, from the law's ranges and the data alone: nobody is asked for a starting point.
 
-Nonlinear parameters are spread over their typical ranges (scales that bear the inputs' units over the span of the
+Nonlinear parameters are spread over their typical ranges (scales that bear the inputs' units over the span of those
 inputs), and the parameters in which the law is linear follow by non-negative least squares: variable projection,
 Golub and Pereyra 1973. Shapes: `n` runs, `p` parameters, `q` parameters of one kind, `b` starts.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from isoloss.core.errors import DesignError
-from isoloss.core.law import Law, Parameter
+from isoloss.fitting.newton import Solved, minimise
 from isoloss.fitting.problem import Problem
+from isoloss.fitting.units import Power, units
 
-PER_DIMENSION = 16  # points of the spread along each nonlinear parameter, up to MOST in all
-MOST = 1200
-UNBOUNDED = 1e100  # a scale allowed beyond this bears units, so its typical range says nothing about these runs
+PER_DIMENSION = 16  # points of the spread along each nonlinear parameter, up to a most in all
+EASY = 2  # with more nonlinear parameters than this the spread is thin, and its points are tried before they are kept
+BEYOND = 0.25  # how far beyond the runs scales are looked for, as a share of their span on a logarithmic axis
+SAME = 1e-3  # objectives that differ by less than this fraction are of one valley
+AGREE = 3  # so many points in the lowest valley are enough
+CLOSE, TIGHT = 1e-4, 1e-7  # what a Newton step may still promise, of points tried and of those followed
+LONG, LOWEST = 1500, 2  # steps along a valley, and how many of the lowest are followed so far
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many points are spread, how many a nonlinear parameter are tried, and what share for how many steps."""
+
+    most: int
+    tried: int
+    rounds: tuple[tuple[float, int], ...]
+
+
+FIRST = Effort(1200, 40, ((1.0, 4), (0.25, 20)))
+HARDER = Effort(5000, 80, ((1.0, 10), (0.5, 30), (0.2, 200)))  # where the first ends in many valleys
 
 
 def candidates(problem: Problem, keep: int) -> np.ndarray:
@@ -25,10 +45,22 @@ def candidates(problem: Problem, keep: int) -> np.ndarray:
 
     Raises DesignError where none gives a finite objective.
     """
+    dimensions = len(problem.law.parameters) - len(problem.law.formula.linear)
+    if dimensions <= EASY:
+        return _spread_best(problem, dimensions, FIRST.most, keep)
+    easiest = replace(problem, objective=(*problem.objective.easier, problem.objective)[0])
+    found = _tried(easiest, _spread_best(problem, dimensions, FIRST.most, FIRST.tried * dimensions), FIRST)
+    if not _agrees(found.value_b, problem.rounding):
+        found = _tried(easiest, _spread_best(problem, dimensions, HARDER.most, HARDER.tried * dimensions), HARDER)
+    u_pb = found.u_pb[:, _lowest_distinct(found.value_b)[:keep]]
+    followed = minimise(easiest, u_pb[:, :LOWEST], most_steps=LONG, tolerance=TIGHT)
+    return np.concatenate([followed.u_pb, u_pb[:, LOWEST:]], axis=1)
+
+
+def _spread_best(problem: Problem, dimensions: int, most: int, keep: int) -> np.ndarray:
     with np.errstate(all="ignore"):
-        unit_qb = spread(*_spread_size(problem.law))
-        theta_pb = _filled_linear(problem, _placed(problem, unit_qb))
-        u_pb = problem.internal(theta_pb)
+        unit_qb = spread(dimensions, min(PER_DIMENSION**dimensions, most))
+        u_pb = problem.internal(_filled_linear(problem, _placed(problem, unit_qb)))
         value_b = problem.value(u_pb)
     if not np.isfinite(value_b).any():
         y_n, output = problem.y_n, problem.law.output.name
@@ -38,6 +70,28 @@ def candidates(problem: Problem, keep: int) -> np.ndarray:
             "Leave out the runs whose numbers cannot be meant.",
         )
     return u_pb[:, _best_apart(value_b, unit_qb, keep)]
+
+
+def _tried(easiest: Problem, u_pb: np.ndarray, effort: Effort) -> Solved:
+    # A few Newton steps tell a valley from a slope; each round goes on from the lowest of the one before.
+    count = u_pb.shape[1]
+    found = Solved(u_pb, np.arange(float(count)), np.zeros(count, bool))
+    for share, steps in effort.rounds:
+        lowest_b = np.argsort(found.value_b, kind="stable")[: max(1, int(share * count))]
+        found = minimise(easiest, found.u_pb[:, lowest_b], most_steps=steps, tolerance=CLOSE)
+    return found
+
+
+def _agrees(value_b: np.ndarray, rounding: float) -> bool:
+    return bool(np.sum(value_b <= value_b.min() * (1 + SAME) + rounding) >= AGREE)
+
+
+def _lowest_distinct(value_b: np.ndarray) -> np.ndarray:
+    # What ends in the same place counts once.
+    order = np.argsort(value_b, kind="stable")
+    sorted_b = value_b[order]
+    is_new_b = np.append(True, sorted_b[1:] > sorted_b[:-1] * (1 + SAME))
+    return order[is_new_b & np.isfinite(sorted_b)]
 
 
 def spread(dimensions: int, count: int) -> np.ndarray:
@@ -83,28 +137,32 @@ def _solved(matrix_bqq: np.ndarray, right_bq: np.ndarray) -> np.ndarray:
         return np.einsum("bij,bj->bi", np.linalg.pinv(matrix_bqq, hermitian=True), right_bq)
 
 
-def _spread_size(law: Law) -> tuple[int, int]:
-    dimensions = len(law.parameters) - len(law.formula.linear)
-    return dimensions, min(PER_DIMENSION**dimensions, MOST)
-
-
 def _placed(problem: Problem, unit_qb: np.ndarray) -> np.ndarray:
-    # Linear parameters stand at 1 until they are solved for.
-    theta_pb = np.ones((len(problem.law.parameters), unit_qb.shape[1]))
-    unit = iter(unit_qb)
-    for j, parameter in enumerate(problem.law.parameters):
-        if parameter.name not in problem.law.formula.linear:
-            low, high = _typical(parameter, problem.x_kn)
-            at_b = next(unit)
-            log = parameter.range.log
-            theta_pb[j] = low * (high / low) ** at_b if log else low + (high - low) * at_b
+    # Linear parameters stand at 1 until they are solved for; scales follow what they are made of.
+    law = problem.law
+    theta_pb = np.ones((len(law.parameters), unit_qb.shape[1]))
+    nonlinear = [j for j, name in enumerate(law.names) if name not in law.formula.linear]
+    unit = dict(zip(nonlinear, unit_qb, strict=True))
+    scales = {j: powers for j, powers in units(law).items() if powers != ()}
+    for j in set(nonlinear) - set(scales):
+        known = law.parameters[j].range
+        low, high = known.typical
+        theta_pb[j] = low * (high / low) ** unit[j] if known.log else low + (high - low) * unit[j]
+    for j, powers in scales.items():
+        low_b, high_b = _place_between(problem, theta_pb, powers)
+        theta_pb[j] = np.exp(low_b + (high_b - low_b) * unit[j])
     return theta_pb
 
 
-def _typical(parameter: Parameter, x_kn: np.ndarray) -> tuple[float, float]:
-    if parameter.range.log and parameter.range.high > UNBOUNDED:
-        return float(x_kn.min()), float(x_kn.max())
-    return parameter.range.typical
+def _place_between(problem: Problem, theta_pb: np.ndarray, powers: tuple[Power, ...] | None) -> tuple[Any, Any]:
+    # Between which logarithms a scale has the size of the inputs that it bears, for each start.
+    log_x_kn = np.log(problem.x_kn)
+    if powers is None:
+        return log_x_kn.min(), log_x_kn.max()
+    size_bn = np.sum([power.at(theta_pb)[:, None] * log_x_kn[power.input] for power in powers], axis=0)
+    low_b, high_b = size_bn.min(axis=1), size_bn.max(axis=1)
+    beyond_b = BEYOND * (high_b - low_b)
+    return low_b - beyond_b, high_b + beyond_b
 
 
 def _filled_linear(problem: Problem, theta_pb: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 from isoloss.core.formula import Formula
 from isoloss.core.law import Input, Law, Parameter, add, signed
-from isoloss.core.quantities import Amplitude, Coefficient, Floor, Scale, Sharpness, quantity, range_of
+from isoloss.core.quantities import Amplitude, Bend, Floor, Scale, Sharpness, quantity, range_of
 
 _DOC = """A floor, and a power law whose exponent changes at {breaks}.
 
@@ -28,9 +28,9 @@ def broken(breaks: int) -> Law:
             value = value * (1 + (x / d) ** (1 / f)) ** (-c * f)
         return a + value
 
-    ranges = {"a": Floor, "b": Amplitude, "c_0": Coefficient}
+    ranges = {"a": Floor, "b": Amplitude, "c_0": Bend}
     for i in each:
-        ranges |= {f"c_{i}": Coefficient, f"d_{i}": Scale, f"f_{i}": Sharpness}
+        ranges |= {f"c_{i}": Bend, f"d_{i}": Scale, f"f_{i}": Sharpness}
     inputs = (Input("x", quantity("x")),)
     parameters = tuple(Parameter(name, range_of(kind)) for name, kind in ranges.items())
     traced = Formula(formula, ("x",), tuple(ranges), signed(inputs, parameters))

@@ -10,11 +10,13 @@ from isoloss.core.quantities import (
     Exponent,
     Floor,
     Flops,
+    GentleDecay,
     GentlePower,
     InferenceTokens,
     Intercept,
     LifetimeFlops,
     Loss,
+    LowIntercept,
     MinSteps,
     OuterExponent,
     Params,
@@ -24,6 +26,7 @@ from isoloss.core.quantities import (
     SlopeRising,
     Tokens,
     TokensPerParam,
+    Turn,
 )
 
 
@@ -102,7 +105,7 @@ def nested(
 
 @law(cite="rosenfeld2019")
 def rosenfeld(
-    m: Params, n: Examples, *, b: Amplitude, c: Floor, alpha: Exponent, beta: Exponent, eps_0: Share, eta: Amplitude
+    m: Params, n: Examples, *, b: Amplitude, c: Floor, alpha: Exponent, beta: Exponent, eps_0: Share, eta: Turn
 ) -> ErrorRate:
     """Error from random guessing down to a floor, passing through a power law between.
 
@@ -123,8 +126,8 @@ def farseer(
     b_1: Intercept,
     alpha: GentlePower,
     a_2: SlopeRising,
-    b_2: Intercept,
-    beta: GentlePower,
+    b_2: LowIntercept,
+    beta: GentleDecay,
     a_3: SlopeFalling,
     b_3: Intercept,
     gamma: GentlePower,

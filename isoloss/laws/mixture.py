@@ -17,6 +17,7 @@ from isoloss.core.quantities import (
     Gain,
     Languages,
     LanguageTokens,
+    LogSlope,
     Loss,
     Params,
     quantity,
@@ -60,7 +61,7 @@ def mixing_log(k: int) -> Law:
     def formula(*r: Any, c: Any, **t: Any) -> Any:
         return c + sum(t[f"t_{j}"] * log(share) for j, share in enumerate(r, 1))
 
-    return _of_shares("mixing_log", k, formula, {"c": Floor, **_each("t", k, Coefficient)}, _LINEAR_LOG)
+    return _of_shares("mixing_log", k, formula, {"c": Floor, **_each("t", k, LogSlope)}, _LINEAR_LOG)
 
 
 def mixing_scale(k: int) -> Law:
