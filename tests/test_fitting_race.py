@@ -8,9 +8,10 @@ from rivals import best_of_scipy
 from simulate import bound, made_by, truth
 
 from isoloss.core.law import every
-from isoloss.fitting.engine import pose, solve
 from isoloss.fitting.objectives import find
+from isoloss.fitting.posing import pose
 from isoloss.fitting.problem import Problem
+from isoloss.fitting.solving import solve
 
 WORSE = 1e-6  # the relative gap allowed
 

@@ -16,7 +16,6 @@ from isoloss.fitting.units import Power, units
         ("kaplan", "D_c", {"D": 1.0}),
         ("saturating_power", "gamma", {"x": -1.0}),  # 1/x + gamma
         ("body_chinchilla", "gamma", {"N": 2 / 3}),  # N + gamma N^(1/3)
-        ("multi_power", "C", {"S_a": -1.0}),  # C eta_1^-gamma S_a, where eta_1 stands elsewhere too
         ("rosenfeld", "b", {"m": "beta"}),  # b m^-beta beside n^-alpha
         ("log_score", "A", {"D": "-alpha"}),  # log(A D^alpha)
         ("min_steps", "B_star", {"B": 1.0, "L": "1/alpha_B"}),  # B_star L^(-1/alpha_B) / B

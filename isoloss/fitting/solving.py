@@ -5,6 +5,8 @@ Shapes: `n` runs, `p` coordinates, `b` starts.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from isoloss.fitting.linked import Linked
@@ -12,12 +14,13 @@ from isoloss.fitting.newton import LOOSE, Posed, Solved, gradually, minimise
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.resampling import Basis, weights
 from isoloss.fitting.sample import Sample
-from isoloss.fitting.starts import candidates
+from isoloss.fitting.starts import candidates, candidates_and_origins
 from isoloss.fitting.verdict import AGREEMENT, agreeing
 
 STARTS = 6
 WIDE, SHORT = 48, 12  # starts of linked problems that are tried, and the steps of the trial
 RESTARTS, RESTART_STEPS, RESTART_ROUNDS = 12, 15, 6
+VALLEY_STEPS = 3000
 RIVAL = 1.05  # another optimum whose objective is at most this many times the best may win in a resample
 MANY_RUNS, FEW_RUNS = 40_000, 8_000  # beyond the one, the search is among the other, and its optima are polished on all
 
@@ -30,7 +33,8 @@ def solve(problem: Posed) -> Solved:
     """
     if len(problem.y_n) > MANY_RUNS:
         return _polished(problem)
-    found = gradually(problem, _starts(problem))
+    start_pb, origin_pb = _starts(problem)
+    found = _to_the_end(problem, replace(gradually(problem, start_pb), start_pb=origin_pb))
     for round_ in range(RESTART_ROUNDS):
         best = found.best
         if not found.converged_b[best]:
@@ -62,13 +66,23 @@ def _polished(problem: Posed) -> Solved:
     return Solved(found.u_pb, found.value_b, found.converged_b, apart)
 
 
-def _starts(problem: Posed) -> np.ndarray:
+def _to_the_end(problem: Posed, found: Solved) -> Solved:
+    # A valley may be thousands of steps long: its lowest point so far goes on.
+    best = np.array([found.best])
+    if found.converged_b[best[0]]:
+        return found
+    further = minimise(problem, found.u_pb[:, best], most_steps=VALLEY_STEPS)
+    return found.put(best, replace(further, start_pb=found.start_pb[:, best]))
+
+
+def _starts(problem: Posed) -> tuple[np.ndarray, np.ndarray]:
+    # Where to start, and the points that these come from.
     if isinstance(problem, Problem):
-        return candidates(problem, STARTS)
+        return candidates_and_origins(problem, STARTS)
     start_qb = _linked_starts(problem)
     tried = minimise(problem, start_qb, most_steps=SHORT, tolerance=LOOSE)
-    order = np.argsort(tried.value_b, kind="stable")
-    return start_qb[:, order[:STARTS]]
+    kept_qb = start_qb[:, np.argsort(tried.value_b, kind="stable")[:STARTS]]
+    return kept_qb, kept_qb
 
 
 def _linked_starts(problem: Linked) -> np.ndarray:

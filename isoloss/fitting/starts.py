@@ -45,16 +45,22 @@ def candidates(problem: Problem, keep: int) -> np.ndarray:
 
     Raises DesignError where none gives a finite objective.
     """
+    return candidates_and_origins(problem, keep)[0]
+
+
+def candidates_and_origins(problem: Problem, keep: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same, and the points of the spread that each was followed from, (p, b)."""
     dimensions = len(problem.law.parameters) - len(problem.law.formula.linear)
     if dimensions <= EASY:
-        return _spread_best(problem, dimensions, FIRST.most, keep)
+        u_pb = _spread_best(problem, dimensions, FIRST.most, keep)
+        return u_pb, u_pb
     easiest = replace(problem, objective=(*problem.objective.easier, problem.objective)[0])
     found = _tried(easiest, _spread_best(problem, dimensions, FIRST.most, FIRST.tried * dimensions), FIRST)
     if not _agrees(found.value_b, problem.rounding):
         found = _tried(easiest, _spread_best(problem, dimensions, HARDER.most, HARDER.tried * dimensions), HARDER)
-    u_pb = found.u_pb[:, _lowest_distinct(found.value_b)[:keep]]
-    followed = minimise(easiest, u_pb[:, :LOWEST], most_steps=LONG, tolerance=TIGHT)
-    return np.concatenate([followed.u_pb, u_pb[:, LOWEST:]], axis=1)
+    kept = found.take(_lowest_distinct(found.value_b)[:keep])
+    followed = minimise(easiest, kept.u_pb[:, :LOWEST], most_steps=LONG, tolerance=TIGHT)
+    return np.concatenate([followed.u_pb, kept.u_pb[:, LOWEST:]], axis=1), kept.start_pb
 
 
 def _spread_best(problem: Problem, dimensions: int, most: int, keep: int) -> np.ndarray:
@@ -75,10 +81,11 @@ def _spread_best(problem: Problem, dimensions: int, most: int, keep: int) -> np.
 def _tried(easiest: Problem, u_pb: np.ndarray, effort: Effort) -> Solved:
     # A few Newton steps tell a valley from a slope; each round goes on from the lowest of the one before.
     count = u_pb.shape[1]
-    found = Solved(u_pb, np.arange(float(count)), np.zeros(count, bool))
+    found = Solved(u_pb, np.arange(float(count)), np.zeros(count, bool), u_pb)
     for share, steps in effort.rounds:
-        lowest_b = np.argsort(found.value_b, kind="stable")[: max(1, int(share * count))]
-        found = minimise(easiest, found.u_pb[:, lowest_b], most_steps=steps, tolerance=CLOSE)
+        lowest = found.take(np.argsort(found.value_b, kind="stable")[: max(1, int(share * count))])
+        found = minimise(easiest, lowest.u_pb, most_steps=steps, tolerance=CLOSE)
+        found = replace(found, start_pb=lowest.start_pb)
     return found
 
 
