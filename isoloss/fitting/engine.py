@@ -17,10 +17,11 @@ from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
 from isoloss.fitting import uncertainty
 from isoloss.fitting.newton import Posed, Solved
-from isoloss.fitting.posing import Posing, solved
+from isoloss.fitting.posing import Posing, checked, solved
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.resampling import Basis
 from isoloss.fitting.rows import Rows, grouped
+from isoloss.fitting.settings import Settings
 from isoloss.fitting.solving import rivals
 from isoloss.fitting.verdict import draw_findings, gravest_first, verdict
 
@@ -50,7 +51,10 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     Raises UnknownNameError (law, objective, column, parameter, setting), ColumnError or CellError (numbers missing or
     unreadable), DesignError (runs that cannot tell the parameters), RequestError (settings that cannot be).
     """
-    posing = solved(runs, law, settings)
+    how = Settings.read(settings)
+    if how.by and not how.links.share:
+        return _one_by_one(runs, law, how)
+    posing = solved(runs, law, how)
     status, findings, certificate = verdict(posing.problem, posing.starts)
     draws, words = _draws(posing, status)
     common = Fit(
@@ -69,6 +73,18 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     )
     fits = _by_group(common, posing, draws)
     return Groups(posing.how.by, fits, posing.how.links.share) if posing.how.by else fits[""]
+
+
+def _one_by_one(runs: Any, law: str | Law, how: Settings) -> Groups:
+    # Groups that share nothing: each fit has its own status, and draws that are independent of the others'.
+    _, given, _ = checked(runs, law, how)
+    if how.weights is not None and not isinstance(how.weights, str):
+        given, how = given.with_columns(weights=how.weights), replace(how, weights="weights")
+    fits = {
+        label: fit(group, law, **vars(replace(how, by=None, seed=how.seed + g)))
+        for g, (label, group) in enumerate(grouped(given, how.by).items())
+    }
+    return Groups(str(how.by), fits)
 
 
 def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:

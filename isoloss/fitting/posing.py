@@ -5,7 +5,6 @@ Shapes: `n` runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,16 +48,21 @@ class Posing:
         return float(self.starts.value_b[self.starts.best])
 
 
-def solved(runs: Any, law: str | Law, settings: Mapping[str, Any]) -> Posing:
-    """Check, arrange and solve; raises what `fit` raises, before any work is done."""
-    how = Settings.read(settings)
-    chosen, bound = how.chosen, find(law).bind(**how.inputs)
+def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs]:
+    """The law bound, the runs as given, and complete; raises what `fit` raises, before any work is done."""
+    bound = find(law).bind(**how.inputs)
     how.links.check(bound)
     given = _as_runs(runs)
     checks.check_bound(bound, given)
     table = given.complete([*bound.columns, bound.output.name])
     for group in grouped(table, how.by).values():
-        checks.check_design(bound, group, chosen, how.links)
+        checks.check_design(bound, group, how.chosen, how.links)
+    return bound, given, table
+
+
+def solved(runs: Any, law: str | Law, how: Settings) -> Posing:
+    """Check, arrange and solve."""
+    bound, given, table = checked(runs, law, how)
     rows = _arranged(bound, table, how)
     return Posing(bound, how, given, table, rows, *_settled(bound, rows, how))
 

@@ -18,6 +18,7 @@ from isoloss.core.profile import Profile
 from isoloss.fitting import spread
 from isoloss.fitting.newton import Posed, minimise
 from isoloss.fitting.posing import solved
+from isoloss.fitting.settings import Settings
 
 POINTS = 12  # of each walk, a quarter of the expected half width apart
 WALKS = 8  # on either side, each twice as far as the last
@@ -38,7 +39,7 @@ def profile(
     from scipy.special import stdtrit
 
     check_level(level)
-    posing = solved(runs, law, settings)
+    posing = solved(runs, law, Settings.read(settings))
     problem, u_p, links = posing.problem, posing.u_p, posing.how.links
     j = _coordinate(problem, links.of(parameter))
     curve = _Curve(problem, u_p, posing.least, spread.worth(problem, u_p), j)
