@@ -12,6 +12,8 @@ from isoloss.core.plan import Plan
 from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
 from isoloss.fitting import fit, profile
+from isoloss.fitting.envelope import envelope
+from isoloss.fitting.isoflop import isoflop
 from isoloss.lab import train
 from isoloss.loaders import read
 from isoloss.planning import plan
@@ -28,7 +30,9 @@ __all__ = [
     "Plan",
     "Runs",
     "Spec",
+    "envelope",
     "fit",
+    "isoflop",
     "law",
     "plan",
     "profile",

@@ -8,12 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from isoloss.core import numbers
-from isoloss.core.errors import DesignError
+from isoloss.core.errors import DesignError, RequestError
 from isoloss.core.law import Law
 from isoloss.core.runs import Runs
 from isoloss.fitting.linked import Links
 from isoloss.fitting.objectives import Objective
 from isoloss.fitting.problem import numbered
+
+FREE = Links()
+
+
+def check_request(draws: int, seed: int) -> None:
+    """RequestError for a number of draws or a seed that is not a whole number of zero or more."""
+    for name, value in (("draws", draws), ("seed", seed)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
+            raise RequestError(
+                f"{name}={value!r} is not a whole number of zero or more.",
+                do=f"For example {name}=1000; draws=0 fits without intervals.",
+            )
 
 
 def check_bound(law: Law, runs: Runs) -> None:
@@ -29,7 +41,7 @@ def check_bound(law: Law, runs: Runs) -> None:
         )
 
 
-def check_design(law: Law, runs: Runs, objective: Objective, links: Links) -> None:
+def check_design(law: Law, runs: Runs, objective: Objective, links: Links = FREE) -> None:
     """DesignError where these runs can tell nothing of the law: too few, all alike, or no logarithm to take."""
     free = [name for name in law.names if name not in links.hold and links.of(name).split("=")[0] == name]
     _check_count(law, runs, [name for name in free if name not in links.prior])

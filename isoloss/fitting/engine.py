@@ -10,12 +10,13 @@ from typing import Any, overload
 
 import numpy as np
 
+from isoloss.core.finding import Finding
 from isoloss.core.fit import Data, Fit, Status
 from isoloss.core.groups import Groups
 from isoloss.core.law import Law
 from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
-from isoloss.fitting import uncertainty
+from isoloss.fitting import influence, uncertainty
 from isoloss.fitting.newton import Posed, Solved
 from isoloss.fitting.posing import Posing, checked, solved
 from isoloss.fitting.problem import Problem
@@ -64,14 +65,17 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
         status=status,
         data=Data.of(posing.table, posing.given),
         objective=(posing.problem.objective.name, posing.least),
-        findings=gravest_first([*findings, *posing.rows.findings, *draw_findings(draws)]),
+        findings=tuple(findings),
         assumptions=(*posing.table.notes, *posing.how.links.stated, *_weighing(posing), *words),
         seed=posing.how.seed,
         certificate=certificate,
         fixed=posing.how.links.fixed,
         noise=posing.noise,
     )
-    fits = _by_group(common, posing, draws)
+    fits = {
+        label: replace(fit, findings=gravest_first([*fit.findings, *_further(posing, fit, draws)]))
+        for label, fit in _by_group(common, posing, draws).items()
+    }
     return Groups(posing.how.by, fits, posing.how.links.share) if posing.how.by else fits[""]
 
 
@@ -110,6 +114,14 @@ def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
         f"({kind} by column {name})" for kind, name in (("clusters", rows.clusters), ("strata", rows.strata)) if name
     ]
     return draws, (" ".join([uncertainty.WORDS[method], *names]),)
+
+
+def _further(posing: Posing, fit: Fit, draws: Solved) -> list[Finding]:
+    found = [*posing.rows.findings, *draw_findings(draws)]
+    is_plain = isinstance(posing.problem, Problem) and posing.problem.weight_n is None and fit.status == "converged"
+    if len(fit.draws_sp) and is_plain and influence.answers(fit.law):
+        found += influence.influence(posing.table, fit).findings
+    return found
 
 
 def _strata(rows: Rows) -> np.ndarray:

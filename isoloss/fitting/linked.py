@@ -7,7 +7,7 @@ Shapes: `n` runs of all groups, `p` parameters of the law, `g` groups, `q` free 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -31,10 +31,10 @@ class Links:
     A prior is a mean and a standard deviation of the parameter; on a scale it is log-normal, of that relative width.
     """
 
-    hold: Mapping[str, float]
-    tie: tuple[tuple[str, ...], ...]
-    share: tuple[str, ...]
-    prior: Mapping[str, tuple[float, float]]
+    hold: Mapping[str, float] = field(default_factory=dict)
+    tie: tuple[tuple[str, ...], ...] = ()
+    share: tuple[str, ...] = ()
+    prior: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.hold or self.tie or self.share or self.prior)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isoloss.core.errors import RequestError, UnknownNameError
-from isoloss.fitting import objectives
+from isoloss.fitting import checks, objectives
 from isoloss.fitting.linked import Links
 from isoloss.fitting.newton import Progress
 from isoloss.fitting.objectives import Objective
@@ -54,12 +54,7 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        for name, value in (("draws", self.draws), ("seed", self.seed)):
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-                raise RequestError(
-                    f"{name}={value!r} is not a whole number of zero or more.",
-                    do=f"For example {name}=1000; draws=0 fits without intervals.",
-                )
+        checks.check_request(self.draws, self.seed)
         if self.share and not self.by:
             raise RequestError(
                 "share names parameters that groups have in common, but there are no groups.",

@@ -18,6 +18,7 @@ from isoloss.core.estimate import Estimate
 from isoloss.core.family import COUNTS, Family
 from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
+from isoloss.core.frontier import Frontier
 from isoloss.core.law import Law
 from isoloss.core.plan import Option, Plan
 from isoloss.core.prediction import Kind
@@ -31,16 +32,19 @@ FEW = 0.05  # the share of draws that may lack an optimum before the intervals a
 
 
 @question
-def compute(fit: Fit, level: float, *, flops: Any, family: Family | str | None = None) -> Plan:
+def compute(fit: Fit | Frontier, level: float, *, flops: Any, family: Family | str | None = None) -> Plan:
     """The best size and data for a training budget in FLOP, or a list of budgets.
 
     From a law of size and data the optimum along 6 N D = C, with the loss of a run there; from a law of the best size
-    (or data) against compute, that size and C / 6 N, without a loss. One option a budget. With a `family` of shapes
+    (or data) against compute, that size and C / 6 N, without a loss; from a frontier, its size, tokens and loss there.
+    One option a budget. With a `family` of shapes
     ("vocab=50257,aspect=64") the size is told in every count of parameters.
     Raises RequestError for a budget that is not positive, for any other law, and where there is no optimum.
     """
     flops_m = _budgets(flops)
     family = Family.read(family) if isinstance(family, str) else family
+    if isinstance(fit, Frontier):
+        return _in_every_count(_along_frontier(fit, level, flops_m), family)
     if _is_surface(fit.law):
         return _in_every_count(_on_surface(fit, level, flops_m), family)
     if _is_allocation(fit.law):
@@ -121,6 +125,34 @@ def _by_allocation(fit: Fit, level: float, flops_m: np.ndarray) -> Plan:
     return _plan(flops_m, options, level, assumptions, (*fit.findings, *reach))
 
 
+def _along_frontier(frontier: Frontier, level: float, flops_m: np.ndarray) -> Plan:
+    (count,), size = frontier.size.law.columns, frontier.size.law.output.name
+    share = cost.COUNTS[count]
+    seen_m = flops_m * share.of_budget
+    sizes_tm, tokens_tm = (
+        part.law.value(seen_m[None, :], np.vstack([part.theta_p, part.draws_sp]))
+        for part in (frontier.size, frontier.tokens)
+    )
+    inputs: Mapping[str, Any] = {count: seen_m}
+    outcome = frontier.predict(level=level, **inputs)
+    options = [
+        _option(
+            size,
+            flops_m[i],
+            sizes_tm[:, i],
+            level,
+            {outcome.quantity: outcome.estimate[i]},
+            data_t=tokens_tm[:, i],
+        )
+        for i in range(len(flops_m))
+    ]
+    because = (share.because,) if share.because else ()
+    whose = ("the interval of the outcome is that of one new run",) if outcome.kind == "run" else ()
+    reach = frontier.size.reach({size: sizes_tm[0], "tokens": tokens_tm[0], count: seen_m})
+    assumptions = (*outcome.assumptions, *because, *whose)
+    return _plan(flops_m, options, level, assumptions, (*frontier.findings, *reach))
+
+
 def _in_every_count(planned: Plan, family: Family | None) -> Plan:
     if family is None:
         return planned
@@ -143,9 +175,16 @@ def _counted(estimates: Mapping[str, Estimate], family: Family) -> Mapping[str, 
     return {known: size, **others, **{n: e for n, e in estimates.items() if n != known}}
 
 
-def _option(size: str, flops: float, sizes_t: np.ndarray, level: float, outcome: Mapping[str, Estimate]) -> Option:
+def _option(
+    size: str,
+    flops: float,
+    sizes_t: np.ndarray,
+    level: float,
+    outcome: Mapping[str, Estimate],
+    data_t: np.ndarray | None = None,
+) -> Option:
     kept_t = sizes_t[np.isfinite(sizes_t)]
-    tokens_t = cost.partner(flops, kept_t)
+    tokens_t: np.ndarray = cost.partner(flops, kept_t) if data_t is None else data_t
 
     def estimate(values_t: np.ndarray) -> Estimate:
         return Estimate.of(values_t[0], values_t[1:], level)

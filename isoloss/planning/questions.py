@@ -18,6 +18,7 @@ from isoloss.core import discover
 from isoloss.core.errors import RequestError, UnknownNameError
 from isoloss.core.estimate import check_level
 from isoloss.core.fit import Fit
+from isoloss.core.frontier import Frontier
 from isoloss.core.plan import Plan
 from isoloss.published import published
 
@@ -61,20 +62,21 @@ def every() -> tuple[Question, ...]:
     return tuple(REGISTERED.values())
 
 
-def plan(fit: Fit | str, *, level: float = 0.9, **asked: Any) -> Plan:
+def plan(fit: Fit | Frontier | str, *, level: float = 0.9, **asked: Any) -> Plan:
     """Answer a question about what to train, with `level` intervals and the assumptions behind them.
 
-    `fit` is a Fit, or the key of a published one: `plan("besiroglu2024", flops=1e24)`. The question is told by the
-    goals that are given; None counts as not given. Today: `flops`, a training budget or a list of them, as numbers or
-    as written ("1e24", "1 PF-days").
+    `fit` is a Fit, a Frontier, or the key of a published fit: `plan("besiroglu2024", flops=1e24)`. The question is
+    told by the goals that are given; None counts as not given. Today: `flops`, a training budget or a list of them,
+    as numbers or as written ("1e24", "1 PF-days").
     Raises RequestError where nothing, or nothing that goes together, was asked, or the fit cannot answer;
     UnknownNameError for a goal or a key that does not exist.
     """
     check_level(level)
-    if not isinstance(fit, Fit | str):
+    if not isinstance(fit, Fit | Frontier | str):
         raise RequestError(
             f"A plan needs a fit, not {type(fit).__name__}.",
-            "Fits come from isoloss.fit(...), Fit.load(path), or by key from the literature: isoloss published.",
+            "Fits come from isoloss.fit(...), isoloss.isoflop(...), Fit.load(path), or by key from the literature: "
+            "isoloss published.",
         )
     given = {name: value for name, value in asked.items() if value is not None}
     chosen = _choose(given)

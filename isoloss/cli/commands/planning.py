@@ -8,8 +8,8 @@ import typer
 
 from isoloss.cli import options as o
 from isoloss.cli.app import command
+from isoloss.cli.frontier import plannable
 from isoloss.cli.output import leave, show
-from isoloss.cli.source import fit_from
 from isoloss.core.estimate import check_level
 
 
@@ -32,7 +32,7 @@ def plan(
     from isoloss.planning import plan as answer
 
     check_level(level)
-    fitted = fit_from(source, how)
+    fitted = plannable(source, how)
     planned = answer(fitted, flops=flops, family=family, level=level)
     show(planned, planned.to_json(), as_json)
     leave([*fitted.findings, *planned.findings], strict)
