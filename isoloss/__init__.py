@@ -14,7 +14,7 @@ from isoloss.core.spec import Spec
 from isoloss.fitting import fit, profile
 from isoloss.lab import train
 from isoloss.loaders import read
-from isoloss.planning import plan
+from isoloss.planning import multiplier, plan
 from isoloss.published import published
 from isoloss.reporting import report
 
@@ -30,6 +30,7 @@ __all__ = [
     "Spec",
     "fit",
     "law",
+    "multiplier",
     "plan",
     "profile",
     "published",
