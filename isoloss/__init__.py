@@ -16,7 +16,7 @@ from isoloss.fitting.envelope import envelope
 from isoloss.fitting.isoflop import isoflop
 from isoloss.lab import train
 from isoloss.loaders import read
-from isoloss.planning import plan
+from isoloss.planning import multiplier, plan
 from isoloss.published import published
 from isoloss.reporting import report
 
@@ -34,6 +34,7 @@ __all__ = [
     "fit",
     "isoflop",
     "law",
+    "multiplier",
     "plan",
     "profile",
     "published",

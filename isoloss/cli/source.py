@@ -57,12 +57,22 @@ def settings(how: Fitting) -> dict[str, Any]:
 
 
 def fit_from(source: str, how: Fitting) -> Fit:
-    """A fit, from whatever the source names: a saved fit, a table of runs, the embedded ladder, a published key."""
+    """A fit, from whatever the source names: a saved fit, a table of runs, the embedded ladder, a published key.
+
+    `groups.json#dense` is one fit of saved groups.
+    """
     path = Path(source)
     if path.exists() or source == LADDER:
-        if path.is_file() and _holds_a_fit(path):
+        noun = _noun_in(path) if path.is_file() else ""
+        if noun == "groups":
+            known = ", ".join(Groups.load(path))
+            raise RequestError(f"{source} holds groups: {known}.", do=f"Name one of them: '{source}#GROUP'.")
+        if noun == "fit":
             return Fit.load(path)
         return fit_runs(runs_from(source, how.column, how.where), how)
+    file, _, label = source.rpartition("#")
+    if label and Path(file).is_file():
+        return Groups.load(file)[label]
     from isoloss.published import keys, published
 
     if source in keys():
@@ -92,11 +102,11 @@ def _prior(words: str) -> tuple[float, float]:
     return numbers.parse(mean), numbers.parse(deviation)
 
 
-def _holds_a_fit(path: Path) -> bool:
+def _noun_in(path: Path) -> str:
     if path.suffix != ".json":
-        return False
+        return ""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FormatError(f"Cannot read {path}: {error}.", do="It may have been cut short; write it again.") from None
-    return isinstance(content, dict) and content.get("noun") == "fit"
+    return str(content.get("noun", "")) if isinstance(content, dict) else ""

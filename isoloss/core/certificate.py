@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from isoloss.core import numbers
+from isoloss.core.text import together, wrapped
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,16 @@ class Certificate:
         return cls(**known | {"play": play, "bounds": tuple(d["bounds"]), "flat": tuple(d["flat"])})
 
     def __str__(self) -> str:
-        """One paragraph of at most 100 columns a line."""
-        rival = "no other optimum was found" if math.isinf(self.gap) else f"the next optimum is {self.gap:.2g} higher"
-        lines = [
-            f"certificate: {self.agreed} of {self.starts} starts agree; {rival}; "
-            f"gradient {self.gradient:.1g}, condition {self.condition:.2g}"
-        ]
+        """A few sentences, in lines of at most 100 columns."""
+        rival = "no other optimum was found" if math.isinf(self.gap) else f"the next optimum is {self.gap:.2%} higher"
+        parts = [f"{self.agreed} of {self.starts} starts agree", rival, f"steepest slope {self.gradient:.1g}"]
+        parts += [f"condition {numbers.short(self.condition, 2)}"]
+        lines = [wrapped(f"certificate: {together(parts, '; ')}")]
+        lines += [wrapped(f"  at the end of the range: {', '.join(self.bounds)}")] if self.bounds else []
+        lines += [wrapped(f"  unseen: {', '.join(self.flat)}")] if self.flat else []
         if self.play:
-            play = ", ".join(f"{name} {numbers.short(v, 2)}" for name, v in self.play.items())
-            lines.append(f"  within 1% of the objective, by moving: {play}")
+            play = together(f"{name} ± {numbers.short(v, 2)}" for name, v in self.play.items())
+            lines.append(wrapped(f"  1% more of the objective lets move, the others following: {play}"))
         return "\n".join(lines)
 
 

@@ -11,8 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from isoloss.core import numbers
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
+from isoloss.core.text import notes
+
+UNBOUNDED = 1e90  # an end beyond this is that of a range which has none
+LINES, WIDTH, SHOWN = 15, 30, 2.0  # of the drawn curve: its lines, columns to the threshold, thresholds shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +46,37 @@ class Profile:
             "level": self.level,
             "threshold": self.threshold,
             "interval": self.estimate.to_json(),
-            "values": self.value_m.tolist(),
-            "rise": self.rise_m.tolist(),
-            "others": {name: values.tolist() for name, values in self.others.items()},
+            "values": _plain(self.value_m),
+            "rise": _plain(self.rise_m),
+            "others": {name: _plain(values) for name, values in self.others.items()},
             "assumptions": list(self.assumptions),
             "findings": [f.to_json() for f in self.findings],
         }
 
     def __str__(self) -> str:
-        """The interval, and the curve in a few lines."""
-        shown = np.unique(np.linspace(0, len(self.value_m) - 1, 13).astype(int))
-        width = max(self.threshold * 2, 1e-12)
-        lines = [f"{self.parameter} = {self.estimate} ({self.level:.0%} interval of the profile)"]
-        for i in shown:
-            bar = "#" * int(min(self.rise_m[i] / width, 1.0) * 40)
-            lines.append(f"  {self.value_m[i]:>12.5g}  rise {self.rise_m[i]:>9.3f}  {bar}")
-        notes = [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
-        return "\n".join([*lines, *notes])
+        """The interval, and the curve around it, drawn: values whose bar passes the line are outside."""
+        near = np.flatnonzero(self.rise_m <= SHOWN * self.threshold)
+        shown = near[np.unique(np.linspace(0, len(near) - 1, LINES).astype(int))]
+        lines = [f"{self.parameter} = {_ends(self.estimate)} ({self.level:.0%} interval of the profile)"]
+        lines += [f"  {'value':>10}  {'rise':>7}  up to {self.threshold:.3f} is inside, left of the line"]
+        for value, rise in zip(self.value_m[shown].tolist(), self.rise_m[shown].tolist(), strict=True):
+            lines.append(f"  {value:>10.4g}  {rise:>7.3f}  {self._bar(rise)}".rstrip())
+        return "\n".join([*lines, *notes(self.assumptions, self.findings)])
+
+    def _bar(self, rise: float) -> str:
+        drawn = "#" * round(WIDTH * max(rise, 0.0) / self.threshold)
+        return f"{drawn[:WIDTH]:<{WIDTH}}|{drawn[WIDTH:]}"
+
+
+def _ends(estimate: Estimate) -> str:
+    # An end that is nowhere reached is told as the end of the range, however far away that is.
+    if estimate.known and max(abs(estimate.low), abs(estimate.high)) < UNBOUNDED:
+        return str(estimate)
+    low, high = (
+        "without limit" if abs(end) >= UNBOUNDED else numbers.short(end, 4) for end in (estimate.low, estimate.high)
+    )
+    return f"{numbers.short(estimate.mid, 4)} ({low} to {high})"
+
+
+def _plain(values_m: np.ndarray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values_m]

@@ -26,6 +26,9 @@ from isoloss.fitting.settings import Settings
 from isoloss.fitting.solving import rivals
 from isoloss.fitting.verdict import draw_findings, gravest_first, verdict
 
+BY_CLUSTER = ("cluster", "stratified", "wild", "sandwich")  # the kinds of draws that look at clusters, and at strata
+BY_STRATUM = ("cluster", "stratified")
+
 
 @overload
 def fit(runs: Any, law: str | Law = ..., *, by: str, **settings: Any) -> Groups: ...
@@ -81,7 +84,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
 
 def _one_by_one(runs: Any, law: str | Law, how: Settings) -> Groups:
     # Groups that share nothing: each fit has its own status, and draws that are independent of the others'.
-    _, given, _ = checked(runs, law, how)
+    _, given, *_ = checked(runs, law, how)
     if how.weights is not None and not isinstance(how.weights, str):
         given, how = given.with_columns(weights=how.weights), replace(how, weights="weights")
     fits = {
@@ -101,19 +104,18 @@ def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
     basis = Basis(
         posing.problem,
         rivals(posing.problem, posing.starts),
-        rows.cluster_n,
-        _strata(rows),
+        np.arange(len(rows.y_n)) if method == "pairs" else rows.cluster_n,
+        _strata(rows, method),
         thorough=status in ("converged", "at_bound"),
         seed=how.seed,
         progress=how.progress,
     )
     draws = uncertainty.METHODS[method](basis, how.draws)
-    if method == "pairs":
+    if method == "pairs" and not (rows.clusters or rows.strata):
         return draws, ()
-    names = [
-        f"({kind} by column {name})" for kind, name in (("clusters", rows.clusters), ("strata", rows.strata)) if name
-    ]
-    return draws, (" ".join([uncertainty.WORDS[method], *names]),)
+    by = [f"(clusters by column {rows.clusters})"] if rows.clusters and method in BY_CLUSTER else []
+    within = [f"(strata by column {rows.strata})"] if rows.strata and method in BY_STRATUM else []
+    return draws, (" ".join([uncertainty.WORDS[method], *by, *within]),)
 
 
 def _further(posing: Posing, fit: Fit, draws: Solved) -> list[Finding]:
@@ -124,8 +126,10 @@ def _further(posing: Posing, fit: Fit, draws: Solved) -> list[Finding]:
     return found
 
 
-def _strata(rows: Rows) -> np.ndarray:
+def _strata(rows: Rows, method: str) -> np.ndarray:
     group_n = np.repeat(np.arange(len(rows.groups)), [g.stop - g.start for g in rows.groups.values()])
+    if method not in BY_STRATUM:
+        return group_n
     return np.unique(rows.stratum_n * len(rows.groups) + group_n, return_inverse=True)[1]
 
 

@@ -70,6 +70,7 @@ class Links:
         return (
             *(f"{name} is held at {value:g}" for name, value in self.hold.items()),
             *(f"{' and '.join(names)} are tied" for names in self.tie),
+            *(f"{name} is the same in all groups" for name in self.share),
             *(f"{name} has the prior {mean:g} ± {sd:g}" for name, (mean, sd) in self.prior.items()),
         )
 
@@ -276,13 +277,14 @@ def link(parts: Mapping[str, Problem], links: Links) -> Linked:
 
 
 def _prior(linked: Linked, links: Links) -> tuple[np.ndarray, np.ndarray]:
-    # Mean and precision of each coordinate's prior, zero precision where it has none.
+    # Mean and precision of each coordinate's prior, zero precision where it has none; those of tied names multiply.
     mean_q, precision_q = np.zeros(len(linked.names)), np.zeros(len(linked.names))
     for name, (mean, deviation) in links.prior.items():
         for q in np.unique(linked.place_gp[:, linked.law.names.index(name)]):
             is_log = bool(linked.is_log_p[q])
-            mean_q[q] = np.log(mean) if is_log else mean
-            precision_q[q] = (mean / deviation if is_log else 1 / deviation) ** 2
+            precision = (mean / deviation if is_log else 1 / deviation) ** 2
+            precision_q[q] += precision
+            mean_q[q] += (precision / precision_q[q]) * ((np.log(mean) if is_log else mean) - mean_q[q])
     return mean_q, precision_q
 
 

@@ -7,17 +7,20 @@ repeated with weights 1 / variance until both agree. Shapes: `n` runs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from isoloss.core.errors import CellError, DesignError, UnknownNameError
+from isoloss.core.errors import CellError, DesignError, RequestError, UnknownNameError
 from isoloss.core.noise import Noise, size, sizes_among
 from isoloss.core.runs import Runs
+from isoloss.fitting.problem import numbered
 
 Model = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 ROUNDS = 4
 STEEPEST = 1.0  # a standard deviation that changes faster than its run's size is not believed
+LEAST_SPAN = 0.1  # of the logarithm of the runs' sizes
 LEAST_REPEATS = 4  # points with repeats that a model of their scatter needs
 
 MODELS: dict[str, Model] = {}
@@ -45,41 +48,67 @@ def replicates(residual_n: np.ndarray, log_size_n: np.ndarray, design_n: np.ndar
     mean_d = np.bincount(design_n, residual_n) / np.maximum(count_d, 1)
     square_d = np.bincount(design_n, (residual_n - mean_d[design_n]) ** 2)
     again = np.flatnonzero((count_d > 1) & (square_d > 0))
-    if len(again) < LEAST_REPEATS:
-        raise DesignError(
-            f"Only {len(again)} points have repeated runs that differ: too few to tell how scatter depends on size.",
-            do=f'Repeat {LEAST_REPEATS} or more points with other seeds, or use weights="scale".',
-        )
+    _check_repeats(len(again))
     freedom_d = count_d[again] - 1.0
     log_size_d = np.bincount(design_n, log_size_n)[again] / count_d[again]
     return _slope(square_d[again] / freedom_d, freedom_d, log_size_d)
 
 
-def given(runs: Runs, column: str) -> np.ndarray:
-    """Weights (n,) from a column, scaled to a mean of 1; UnknownNameError or CellError where it cannot be that."""
-    if column not in runs:
-        raise UnknownNameError("noise model or column of weights", column, [*MODELS, *runs.columns])
+def given(runs: Runs, weights: Any) -> np.ndarray:
+    """Weights (n,) of a column by its name, or of an array, scaled to a mean of 1.
+
+    Raises UnknownNameError for a name that is neither a column nor a model, RequestError for an array of another
+    length, CellError for what is no weight.
+    """
+    if isinstance(weights, str) and weights not in runs:
+        raise UnknownNameError("noise model or column of weights", weights, [*MODELS, *runs.columns])
+    whose = f"column '{weights}' holds" if isinstance(weights, str) else "the weights hold"
     try:
-        weight_n = np.array(runs[column], float)
+        weight_n = np.array(runs[weights] if isinstance(weights, str) else weights, float)
     except (TypeError, ValueError):
-        raise CellError(f"Column '{column}' holds text, which is no weight.") from None
-    bad = np.flatnonzero(~(np.isfinite(weight_n) & (weight_n >= 0)))
-    if len(bad) or not weight_n.any():
-        raise CellError(
-            f"A weight must be a number of zero or more, not all zero; column '{column}' holds "
-            f"{weight_n[bad[0]] if len(bad) else 0:g} in row {int(bad[0]) + 1 if len(bad) else 1}."
+        raise CellError(f"A weight must be a number; {whose} text.") from None
+    if weight_n.shape != (len(runs),):
+        raise RequestError(
+            f"There are {len(runs)} runs, but the weights have the shape {weight_n.shape}.",
+            do="Give one weight for each run.",
         )
+    bad = np.flatnonzero(~(np.isfinite(weight_n) & (weight_n >= 0)))
+    if len(bad):
+        raise CellError(f"A weight must be zero or more; {whose} {weight_n[bad[0]]:g} in row {int(bad[0]) + 1}.")
+    if not weight_n.any():
+        raise CellError(f"{whose[0].upper()}{whose[1:]} zero in every row, so that no run counts.")
     return weight_n / weight_n.mean()
 
 
-def estimated(name: str, runs: Runs, columns: tuple[str, ...], residual_n: np.ndarray, design_n: np.ndarray) -> Noise:
-    """The noise that the model called `name` sees; DesignError where no input says how large a run is."""
+def check(name: str, runs: Runs, columns: tuple[str, ...]) -> None:
+    """DesignError for inputs that tell no sizes, or one size alone, and where too few designs are repeated."""
     sizes = sizes_among(columns)
     if not sizes:
         raise DesignError(
             f"None of the inputs {', '.join(columns)} says how large a run is, so no scatter can depend on it.",
             do="Give weights as a column.",
         )
+    log_size_n = np.log(size({c: runs[c] for c in sizes}, sizes))
+    if np.ptp(log_size_n) < LEAST_SPAN:
+        raise DesignError(
+            f"All runs have the same {' x '.join(sizes)}, so nothing shows how scatter depends on it.",
+            do="Add runs at other budgets, or give weights as a column.",
+        )
+    if name == "replicates":
+        _check_repeats(int((np.bincount(numbered(np.array([runs[c] for c in columns]))) > 1).sum()))
+
+
+def _check_repeats(again: int) -> None:
+    if again < LEAST_REPEATS:
+        raise DesignError(
+            f"Only {again} points have repeated runs that differ: too few to tell how scatter depends on size.",
+            do=f'Repeat {LEAST_REPEATS} or more points with other seeds, or use weights="scale".',
+        )
+
+
+def estimated(name: str, runs: Runs, columns: tuple[str, ...], residual_n: np.ndarray, design_n: np.ndarray) -> Noise:
+    """The noise that the model called `name` sees in the residuals, for runs that passed `check`."""
+    sizes = sizes_among(columns)
     log_size_n = np.log(size({c: runs[c] for c in sizes}, sizes))
     middle = float(log_size_n.mean())
     exponent = MODELS[name](residual_n, log_size_n - middle, design_n)

@@ -41,7 +41,7 @@ class Objective:
     @property
     def name(self) -> str:
         """The name with its constants: 'huber_log(delta=0.001)'."""
-        shown = [f"{name}={value:g}" for name, value in self.constants.items() if value is not None]
+        shown = [f"{name}={_written(value)}" for name, value in self.constants.items() if value is not None]
         return f"{self.title}({', '.join(shown)})" if shown else self.title
 
     @property
@@ -100,10 +100,15 @@ def find(name: str | Objective) -> Objective:
     """
     if isinstance(name, Objective):
         return name
-    written = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
+    written = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", str(name))
     if not written or written[1] not in REGISTERED:
-        raise UnknownNameError("objective", name, REGISTERED)
+        raise UnknownNameError("objective", str(name), REGISTERED)
     return REGISTERED[written[1]].having(_constants(written[2] or "", name))
+
+
+def _written(value: float) -> str:
+    # As short as it can be read back: a fit's objective may be asked for by the name that it tells.
+    return f"{value:g}" if float(f"{value:g}") == value else f"{value:.12g}"
 
 
 def _constants(words: str, name: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from isoloss.core.law import Law, find
 from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
-from isoloss.fitting import checks, noise, objectives
+from isoloss.fitting import checks, noise, objectives, uncertainty
 from isoloss.fitting.linked import Linked, link
 from isoloss.fitting.newton import Posed, Solved
 from isoloss.fitting.objectives import Objective
@@ -48,8 +48,8 @@ class Posing:
         return float(self.starts.value_b[self.starts.best])
 
 
-def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs]:
-    """The law bound, the runs as given, and complete; raises what `fit` raises, before any work is done."""
+def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs, Rows]:
+    """The law bound, the runs as given, complete, and arranged; raises what `fit` raises, before any work is done."""
     bound = find(law).bind(**how.inputs)
     how.links.check(bound)
     given = _as_runs(runs)
@@ -57,14 +57,21 @@ def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs]:
     table = given.complete([*bound.columns, bound.output.name])
     for group in grouped(table, how.by).values():
         checks.check_design(bound, group, how.chosen, how.links)
-    return bound, given, table
+    rows = _arranged(bound, table, how)
+    check_drawn(rows, how)
+    return bound, given, table, rows
 
 
 def solved(runs: Any, law: str | Law, how: Settings) -> Posing:
     """Check, arrange and solve."""
-    bound, given, table = checked(runs, law, how)
-    rows = _arranged(bound, table, how)
+    bound, given, table, rows = checked(runs, law, how)
     return Posing(bound, how, given, table, rows, *_settled(bound, rows, how))
+
+
+def check_drawn(rows: Rows, how: Settings) -> None:
+    """RequestError for draws that need clusters or strata which these rows do not have."""
+    kinds = {"clusters": bool(rows.clusters), "strata": bool(rows.strata)}
+    uncertainty.choose(how.uncertainty, len(rows.y_n), how.draws, **kinds)
 
 
 def pose(law: Law, runs: Runs, objective: Objective) -> Problem:
@@ -75,12 +82,10 @@ def pose(law: Law, runs: Runs, objective: Objective) -> Problem:
 
 def _arranged(law: Law, table: Runs, how: Settings) -> Rows:
     weights = how.weights
-    if isinstance(weights, str) and weights not in noise.MODELS:
-        weight_n = noise.given(table, weights)
-    elif weights is None or isinstance(weights, str):
-        weight_n = None
-    else:
-        weight_n = noise.given(table.with_columns(weights=np.asarray(weights)), "weights")
+    if isinstance(weights, str) and weights in noise.MODELS:
+        noise.check(weights, table, law.columns)
+    has_none = weights is None or (isinstance(weights, str) and weights in noise.MODELS)
+    weight_n = None if has_none else noise.given(table, weights)
     return arrange(law, table, weight_n=weight_n, by=how.by, cluster=how.cluster, strata=how.strata)
 
 

@@ -17,7 +17,7 @@ from isoloss.core.law import Law
 from isoloss.core.profile import Profile
 from isoloss.fitting import spread
 from isoloss.fitting.newton import Posed, minimise
-from isoloss.fitting.posing import solved
+from isoloss.fitting.posing import Posing, solved
 from isoloss.fitting.settings import Settings
 
 POINTS = 12  # of each walk, a quarter of the expected half width apart
@@ -56,8 +56,8 @@ def profile(
         threshold,
         level,
         Estimate(*(curve.parameter(u) for u in (u_p[j], below.end, above.end))),
-        tuple(_findings(parameter, below, above, float(rise_m.min()))),
-        (ASSUMED, *links.stated),
+        (*_findings(parameter, below, above, float(rise_m.min())), *posing.rows.findings, *_dependence(posing)),
+        (ASSUMED, *posing.table.notes, *links.stated),
     )
 
 
@@ -152,6 +152,14 @@ def _coordinate(problem: Posed, name: str) -> int:
             f"'{name}' is no free parameter of this fit.", f"Free: {', '.join(problem.names)}.", "Name one of these."
         )
     return problem.names.index(name)
+
+
+def _dependence(posing: Posing) -> tuple[Finding, ...]:
+    column = posing.rows.clusters
+    if not column:
+        return ()
+    sentence = f"Rows with the same {column} are not independent, as this interval takes them to be: it is too narrow."
+    return (Finding("D2", "amber", sentence, None, "Fit with draws by cluster, or keep one row of each."),)
 
 
 def _findings(parameter: str, below: _Side, above: _Side, least: float) -> list[Finding]:

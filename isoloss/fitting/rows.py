@@ -48,13 +48,16 @@ def arrange(
 ) -> Rows:
     """Sort and number complete runs; clusters are those named, or found, or none if `cluster` is False.
 
-    Raises ColumnError for a column that is missing, RequestError for groups of one.
+    Raises ColumnError for a column that is missing, RequestError for one that is the same for all runs, and for
+    clusters that belong to several strata.
     """
     n = len(runs)
-    group_n, labels = _codes(runs, by) if by else (np.zeros(n, int), [""])
-    stratum_n = _codes(runs, strata)[0] if strata else np.zeros(n, int)
-    column, findings = (cluster, ()) if isinstance(cluster, str) else _found(law, runs) if cluster is None else ("", ())
+    group_n, labels = _told_apart(runs, by) if by else (np.zeros(n, int), [""])
+    stratum_n = _told_apart(runs, strata)[0] if strata else np.zeros(n, int)
+    column, findings = _clusters(law, runs, group_n, cluster)
     cluster_n = _codes(runs, column)[0] if column else np.arange(n)
+    if column and strata:
+        _check_within(runs, column, strata)
     x_kn, y_n = np.array([runs[c] for c in law.columns]), np.array(runs[law.output.name])
     keys = (cluster_n,) if column else ()
     weights = () if weight_n is None else (weight_n,)
@@ -79,26 +82,53 @@ def grouped(runs: Runs, by: str | None) -> dict[str, Runs]:
     """The runs of each group, in the order of the groups' names; all under "" where there are no groups."""
     if not by:
         return {"": runs}
-    return {label: runs.where(**{by: label}) for label in _codes(runs, by)[1]}
+    code_n, labels = _told_apart(runs, by)
+    return {label: runs.take(code_n == code) for code, label in enumerate(labels)}
 
 
-def _found(law: Law, runs: Runs) -> tuple[str, tuple[Finding, ...]]:
+def _clusters(law: Law, runs: Runs, group_n: np.ndarray, cluster: str | bool | None) -> tuple[str, tuple[Finding, ...]]:
+    # The column whose clusters are drawn, and what to know of it.
+    if isinstance(cluster, str):
+        few = _fewest(_told_apart(runs, cluster)[0], group_n)
+        return cluster, _too_few(law, cluster, few, "the intervals of draws by cluster are rough, and too narrow")
+    column = _found(runs) if cluster is None else ""
+    few = _fewest(_codes(runs, column)[0], group_n) if column else 0
+    findings = _too_few(law, column, few, "rows are drawn instead, and the intervals are too narrow") if column else ()
+    return ("" if findings else column), findings
+
+
+def _found(runs: Runs) -> str:
     # Several rows of one run, of one size, are checkpoints of one training; their scatter is not independent.
-    n = len(runs)
     for column in CHECKPOINTED:
-        if column not in runs:
-            continue
-        code_n, labels = _codes(runs, column)
-        if len(labels) == n or not _same_size(runs, code_n):
-            continue
-        if len(labels) >= max(LEAST_CLUSTERS, len(law.parameters) + 1):
-            return column, ()
-        sentence = (
-            f"Column '{column}' says that the {n} rows come from only {len(labels)} runs: too few to draw by run, "
-            "so rows are drawn, and the intervals are too narrow."
-        )
-        return "", (Finding("D2", "amber", sentence, float(len(labels)), "Add runs; rows of one run say little more."),)
-    return "", ()
+        if column in runs:
+            code_n, labels = _codes(runs, column)
+            if len(labels) < len(runs) and _same_size(runs, code_n):
+                return column
+    return ""
+
+
+def _fewest(code_n: np.ndarray, group_n: np.ndarray) -> int:
+    return min(len(np.unique(code_n[group_n == group])) for group in np.unique(group_n))
+
+
+def _too_few(law: Law, column: str, few: int, so: str) -> tuple[Finding, ...]:
+    if few >= max(LEAST_CLUSTERS, len(law.parameters) + 1):
+        return ()
+    counted = "1 cluster" if few == 1 else f"{few} clusters"
+    sentence = f"By column '{column}' the rows of a fit come from only {counted}, too few to draw: {so}."
+    return (Finding("D2", "amber", sentence, float(few), "Add runs; rows of one run say little more."),)
+
+
+def _check_within(runs: Runs, cluster: str, strata: str) -> None:
+    pairs = set(zip(map(str, runs[cluster]), map(str, runs[strata]), strict=True))
+    seen: set[str] = set()
+    for label, _ in sorted(pairs):
+        if label in seen:
+            raise RequestError(
+                f"{cluster} '{label}' belongs to several strata of {strata}, so it cannot be drawn within one.",
+                do="Name strata that hold whole clusters, or draw rows: cluster=False.",
+            )
+        seen.add(label)
 
 
 def _same_size(runs: Runs, code_n: np.ndarray) -> bool:
@@ -109,12 +139,17 @@ def _same_size(runs: Runs, code_n: np.ndarray) -> bool:
     return bool(np.allclose(np.bincount(code_n, size_n)[code_n] / count_c[code_n], size_n, rtol=1e-6, equal_nan=True))
 
 
-def _codes(runs: Runs, column: str) -> tuple[np.ndarray, list[str]]:
-    labels, code_n = np.unique(np.array([str(v) for v in runs[column]]), return_inverse=True)
-    if len(labels) == 1 and len(runs) > 1:
+def _told_apart(runs: Runs, column: str) -> tuple[np.ndarray, list[str]]:
+    code_n, labels = _codes(runs, column)
+    if len(labels) == 1:
         raise RequestError(
             f"All {len(runs)} runs have the same {column}, '{labels[0]}'.", do="Name a column that tells them apart."
         )
+    return code_n, labels
+
+
+def _codes(runs: Runs, column: str) -> tuple[np.ndarray, list[str]]:
+    labels, code_n = np.unique(np.array([str(v) for v in runs[column]]), return_inverse=True)
     return code_n, labels.tolist()
 
 

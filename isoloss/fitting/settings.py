@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from isoloss.core.errors import RequestError, UnknownNameError
-from isoloss.fitting import checks, objectives
+from isoloss.core import numbers
+from isoloss.core.errors import CellError, RequestError, UnknownNameError
+from isoloss.fitting import checks, objectives, uncertainty
 from isoloss.fitting.linked import Links
 from isoloss.fitting.newton import Progress
 from isoloss.fitting.objectives import Objective
@@ -55,6 +56,10 @@ class Settings:
 
     def _check(self) -> None:
         checks.check_request(self.draws, self.seed)
+        if self.uncertainty not in ("auto", *uncertainty.METHODS):
+            raise RequestError(
+                f"There is no uncertainty '{self.uncertainty}'.", f"Known: auto, {', '.join(uncertainty.METHODS)}."
+            )
         if self.share and not self.by:
             raise RequestError(
                 "share names parameters that groups have in common, but there are no groups.",
@@ -70,7 +75,30 @@ class Settings:
     def links(self) -> Links:
         """What links the parameters."""
         tied = [self.tie] if isinstance(self.tie, str) or _is_names(self.tie) else self.tie
-        return Links(dict(self.hold), tuple(_names(names) for names in tied), _names(self.share), dict(self.prior))
+        hold = {name: _number("hold", name, value) for name, value in _named("hold", self.hold, "1.7").items()}
+        prior = {name: _pair(name, value) for name, value in _named("prior", self.prior, "(1.7, 0.1)").items()}
+        return Links(hold, tuple(_names(names) for names in tied), _names(self.share), prior)
+
+
+def _named(setting: str, value: Any, example: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{setting} is {value!r}, which names no parameter.", do=f'{setting}={{"E": {example}}}.')
+    return value
+
+
+def _number(setting: str, name: str, value: Any) -> float:
+    try:
+        return numbers.parse(value)
+    except CellError as error:
+        raise RequestError(f"{setting} of {name}: {error.given}", error.exists, error.do) from None
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    if isinstance(value, str) or np.shape(value) != (2,):
+        raise RequestError(
+            f"The prior of {name} is {value!r}, not a mean and a standard deviation.", do="alpha=(0.35, 0.05)."
+        )
+    return _number("prior", name, value[0]), _number("prior", name, value[1])
 
 
 def _is_names(value: Any) -> bool:
@@ -78,4 +106,5 @@ def _is_names(value: Any) -> bool:
 
 
 def _names(words: Any) -> tuple[str, ...]:
-    return tuple(w.strip() for w in words.split(",") if w.strip()) if isinstance(words, str) else tuple(words)
+    parts = words.split(",") if isinstance(words, str) else words
+    return tuple(part.strip() for part in parts if part.strip())
