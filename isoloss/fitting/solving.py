@@ -18,8 +18,9 @@ from isoloss.fitting.verdict import AGREEMENT, agreeing
 STARTS = 6
 WIDE, SHORT = 48, 12  # starts of linked problems that are tried, and the steps of the trial
 RESTARTS, RESTART_STEPS, RESTART_ROUNDS = 12, 15, 6
+PATIENCE = 1000  # further steps of the lowest, where it has not converged
 RIVAL = 1.05  # another optimum whose objective is at most this many times the best may win in a resample
-MANY_RUNS, FEW_RUNS = 40_000, 8_000  # beyond the one, the search is among the other, and its optima are polished on all
+MANY_RUNS, FEW_RUNS = 10_000, 4_000  # beyond the one, the search is among the other, and its optima are polished on all
 
 
 def solve(problem: Posed) -> Solved:
@@ -30,7 +31,7 @@ def solve(problem: Posed) -> Solved:
     """
     if len(problem.y_n) > MANY_RUNS:
         return _polished(problem)
-    found = gradually(problem, _starts(problem))
+    found = _patiently(problem, gradually(problem, _starts(problem)))
     for round_ in range(RESTART_ROUNDS):
         best = found.best
         if not found.converged_b[best]:
@@ -51,6 +52,14 @@ def rivals(problem: Posed, starts: Solved) -> np.ndarray:
         if is_close and not agree_b[b]:
             return np.stack([best_p, starts.u_pb[:, b]], axis=1)
     return best_p[:, None]
+
+
+def _patiently(problem: Posed, found: Solved) -> Solved:
+    # The lowest goes on where none that is as low has converged: a valley that bends takes many steps.
+    best = np.array([found.best])
+    if found.converged_b[best]:
+        return found
+    return found.put(best, minimise(problem, found.u_pb[:, best], most_steps=PATIENCE))
 
 
 def _polished(problem: Posed) -> Solved:
