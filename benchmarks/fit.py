@@ -1,9 +1,9 @@
-"""CPU seconds of a full fit and of 4,000 bootstrap draws, beside scipy's L-BFGS-B with an analytic gradient.
+"""What a fit costs, beside other solvers and beside a limit: one run, one table.
 
-    python benchmarks/fit.py
+    python benchmarks/fit.py [--quick]
 
-Scipy minimises the same sum over the same resamples, from the same starts, with the law and its gradient written by
-hand. The gap is (objective reached - best objective known) / best, per problem: the best over all solvers here.
+Every solver minimises the same Huber sum over the same runs. CPU seconds of all threads, medians; wall time where
+threads share the work. The gap is (objective reached - best known) / best. Nothing is asserted.
 Shapes: `n` runs, `p` parameters, `s` draws.
 """
 
@@ -15,171 +15,246 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import csv  # noqa: E402
+import resource  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from importlib import import_module  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-from scipy.optimize import minimize  # noqa: E402
 
-from isoloss.core.law import find  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import by_hand  # noqa: E402
+from simulate import bound, made_by, sweep, truth  # noqa: E402
+
+from isoloss.core.errors import IsolossError  # noqa: E402
+from isoloss.core.law import every, find  # noqa: E402
 from isoloss.core.runs import Runs  # noqa: E402
 from isoloss.fitting import fit, objectives, posing, resampling, solving  # noqa: E402
 from isoloss.fitting.problem import Problem  # noqa: E402
 from isoloss.fitting.resampling import Basis  # noqa: E402
 from isoloss.fitting.starts import candidates  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT.parent / "shared" / "data" / "chinchilla_epoch" / "tidy.csv"
-DRAWS, SUBSET, REPEATS, DELTA = 4000, 60, 9, 1e-3
-SETTINGS: dict[str, dict[str, float]] = {
-    "default tolerances": {"maxiter": 15000},
-    "tight (ftol 1e-15, gtol 1e-12)": {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 15000, "maxfun": 100_000},
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: who did what, in how many CPU seconds, and the objectives reached (s,)."""
-
-    work: str
-    solver: str
-    seconds: float
-    value_s: np.ndarray
-    note: str = ""
+DRAWS, FEW, MANY_ROWS = 4000, 20, 1_000_000
+LIMITS = {"full fit": 0.020, "a draw": 0.15e-3, "4,000 draws": 0.6, "1,000 draws of a law": 1.0, "1,000,000 rows": 10.0}
+MEMORY_GIB = 2.0
+ELSEWHERE = {"simple_scaling_laws": "needs Python 3.12 or later", "chinchilla": "pip install chinchilla"}
 
 
 def main() -> None:
-    runs, table = load()
-    law = find("chinchilla")
-    fit(runs, law, draws=10)  # compiles the law
-    problem = posing.pose(law, runs, objectives.find("huber_log"))
-    solved = solving.solve(problem)
-    start_pb = solved.u_pb[:, [int(np.argmin(solved.value_b))]]
-    basis = Basis.plain(problem, start_pb)
-    weight_sn = resampling.weights(basis, np.random.default_rng(0), DRAWS)
-
-    whole = [ours("full fit", lambda: solve_only(problem), 1), verb(runs, law)]
-    whole += [scipy_fit(problem, name) for name in SETTINGS]
-    draws = [ours(f"{DRAWS:,} draws", lambda: resampling.draw(basis, DRAWS).value_b, 3)]
-    draws += [scipy_draws(problem, start_pb, weight_sn, name) for name in SETTINGS]
-    print(f"{table}: {len(runs)} runs; huber_log(delta={DELTA:g}); CPU seconds, 1 thread, medians")
-    show(whole)
-    show(draws)
+    quick = "--quick" in sys.argv
+    runs, source = load()
+    fit(runs, draws=10)  # compiles the law
+    problem = posing.pose(find("chinchilla"), runs, objectives.find("huber_log"))
+    print(f"{source}: {len(runs)} runs; huber_log(delta={by_hand.DELTA:g}); CPU seconds, BLAS on 1 thread")
+    whole(runs, problem)
+    bootstrap(problem)
+    rows_and_draws()
+    million()
+    if not quick:
+        laws()
+    for name, reason in ELSEWHERE.items():
+        print(f"not compared: {name}" + ("" if find_spec(name) else f" is not installed ({reason})"))
 
 
 def load() -> tuple[Runs, str]:
-    if TABLE.exists():
-        with TABLE.open() as file:
-            rows = [row for row in csv.DictReader(file) if row["epoch_outlier"] == "False"]
-        names = {"params": "N", "tokens": "D", "loss": "loss"}
-        columns = {new: np.array([float(r[old]) for r in rows]) for new, old in names.items()}
-        return Runs(columns, source=TABLE.name), "The digitised Chinchilla table"
-    sys.path.insert(0, str(ROOT / "tests"))
-    return import_module("simulate").sweep(240, noise=0.003), "A simulated table (the Chinchilla table is not here)"
+    if not TABLE.exists():
+        return sweep(240, noise=0.003), "A simulated table (the Chinchilla table is not here)"
+    with TABLE.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["epoch_outlier"] == "False"]
+    names = {"params": "N", "tokens": "D", "loss": "loss"}
+    columns = {new: np.array([float(r[old]) for r in rows]) for new, old in names.items()}
+    return Runs(columns, source=TABLE.name), "The digitised Chinchilla table"
 
 
-def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median CPU seconds of `repeats` calls, and the last result."""
-    seconds: list[float] = []
+def timed(work: Callable[[], Any], repeats: int = 1) -> tuple[float, float, Any]:
+    """Median CPU and wall seconds of `repeats` calls, and the last result."""
+    spent: list[tuple[float, float]] = []
     result = None
     for _ in range(repeats):
-        start = time.process_time()
+        begun = time.process_time(), time.perf_counter()
         result = work()
-        seconds.append(time.process_time() - start)
-    return float(np.median(seconds)), result
+        spent.append((time.process_time() - begun[0], time.perf_counter() - begun[1]))
+    cpu, wall = np.median(spent, axis=0)
+    return float(cpu), float(wall), result
 
 
-def solve_only(problem: Problem) -> np.ndarray:
-    return solving.solve(problem).value_b.min(keepdims=True)
+def line(work: str, solver: str, seconds: float, note: str = "", limit: str = "") -> None:
+    most = f"limit {LIMITS[limit]:g} s, {seconds / LIMITS[limit]:.2f} of it" if limit else ""
+    print(f"  {work:<22} {solver:<40} {seconds:>11.6f} s  {most:<26} {note}")
 
 
-def ours(work: str, solve: Callable[[], np.ndarray], s: int) -> Row:
-    seconds, value_s = timed(solve, REPEATS if s == 1 else s)
-    return Row(work, "isoloss, solver alone", seconds, value_s)
+def whole(runs: Runs, problem: Problem) -> None:
+    """The global fit; the others are given our starts, and are not charged for them."""
+    print("\nfull fit")
+    start_pb = by_hand.coordinates(problem.theta(candidates(problem, solving.STARTS)))
+    the_sum = by_hand.Sum(problem.x_kn[0], problem.x_kn[1], problem.y_n, np.ones(len(problem.y_n)))
+    ours, _, found = timed(lambda: fit(runs, draws=0), 15)
+    reached = {"isoloss, fit(draws=0)": (ours, found.objective[1])}
+    cpu, _, solved = timed(lambda: solving.solve(problem), 15)
+    reached["isoloss, solver alone"] = cpu, float(solved.value_b.min())
+    for name in by_hand.TOLERANCES:
+        cpu, _, value = timed(lambda name=name: the_sum.least(start_pb, name))
+        reached[f"scipy L-BFGS-B, {name} tolerances"] = cpu, value
+    for name, other in (("lmfit", lmfit_least), ("iminuit", iminuit_least)):
+        if find_spec(name):
+            cpu, _, value = timed(lambda other=other: other(the_sum, start_pb))
+            reached[name] = cpu, value
+        else:
+            print(f"  {name} is not installed")
+    best = min(value for _, value in reached.values())
+    for name, (cpu, value) in reached.items():
+        is_ours = name == "isoloss, fit(draws=0)"
+        note = f"gap {value / best - 1:.1e}" + ("" if is_ours else f", {cpu / ours:.1f} times ours")
+        line("full fit", name, cpu, note, "full fit" if is_ours else "")
 
 
-def verb(runs: Runs, law: Any) -> Row:
-    seconds, found = timed(lambda: fit(runs, law, draws=0), REPEATS)
-    return Row("full fit", "isoloss, fit(draws=0)", seconds, np.array([found.objective[1]]), "with checks and findings")
+def lmfit_least(the_sum: by_hand.Sum, start_pb: np.ndarray) -> float:
+    import lmfit
+
+    logs = np.log(the_sum.params_n), np.log(the_sum.tokens_n), np.log(the_sum.loss_n), the_sum.weight_n
+
+    def value(parameters: Any) -> float:
+        return by_hand.value_and_gradient(np.array([p.value for p in parameters.values()]), *logs)[0]
+
+    ends = []
+    for start_p in start_pb.T:
+        parameters = lmfit.Parameters()
+        for name, start in zip(("e", "a", "b", "alpha", "beta"), start_p, strict=True):
+            parameters.add(name, value=start)
+        with np.errstate(all="ignore"):
+            ends.append(value(lmfit.minimize(value, parameters, method="lbfgsb").params))  # pyright: ignore
+    return min(ends)
 
 
-def scipy_fit(problem: Problem, name: str) -> Row:
-    seconds, value = timed(lambda: _scipy_from_all(problem, name), 3)
-    note = f"{solving.STARTS} starts of ours, finding them included"
-    return Row("full fit", f"scipy L-BFGS-B, {name}", seconds, np.array([value]), note)
+def iminuit_least(the_sum: by_hand.Sum, start_pb: np.ndarray) -> float:
+    from iminuit import Minuit
+
+    logs = np.log(the_sum.params_n), np.log(the_sum.tokens_n), np.log(the_sum.loss_n), the_sum.weight_n
+    ends = []
+    for start_p in start_pb.T:
+        judge = Minuit(
+            lambda v_p: by_hand.value_and_gradient(v_p, *logs)[0],
+            start_p,
+            grad=lambda v_p: by_hand.value_and_gradient(v_p, *logs)[1],
+        )
+        judge.errordef, judge.tol = 1e-6, 1e-4
+        with np.errstate(all="ignore"):
+            ends.append(float(judge.migrad(ncall=20_000).fval or np.inf))
+    return min(ends)
 
 
-def _scipy_from_all(problem: Problem, name: str) -> float:
-    starts_pb = coordinates(problem, candidates(problem, solving.STARTS))
-    sums = Sums(problem, np.ones(len(problem.y_n)))
-    return min(sums.minimum(v_p, name) for v_p in starts_pb.T)
+def bootstrap(problem: Problem) -> None:
+    """Draws, each to its own lowest optimum, beside SciPy from the optimum of all runs; and the floor."""
+    print("\nbootstrap of pairs")
+    solved = solving.solve(problem)
+    basis = Basis.plain(problem, solved.u_pb[:, [solved.best]])
+    steps = counted(lambda: resampling.draw(basis, DRAWS))
+    cpu, wall, draws = timed(lambda: resampling.draw(basis, DRAWS), 3)
+    line(
+        f"{DRAWS:,} draws",
+        "isoloss",
+        cpu,
+        f"wall {wall:.3f} s, {draws.converged_b.mean():.2%} converged",
+        "4,000 draws",
+    )
+    line("a draw", "isoloss", cpu / DRAWS, "", "a draw")
+    weight_sn = resampling.weights(basis, np.random.default_rng(0), DRAWS)[:FEW]
+    start_p = by_hand.coordinates(problem.theta(basis.from_pb))[:, 0]
+    for name in by_hand.TOLERANCES:
+        sums = [by_hand.Sum(problem.x_kn[0], problem.x_kn[1], problem.y_n, weight_n) for weight_n in weight_sn]
+        theirs, _, ends = timed(lambda name=name, sums=sums: [s.minimum(start_p, name).fun for s in sums])
+        gap_s = np.array(ends) / draws.value_b[:FEW] - 1
+        note = (
+            f"{theirs / FEW / (cpu / DRAWS):.0f} times ours, gap median {np.median(gap_s):.1e}, worst {gap_s.max():.1e}"
+        )
+        line("a draw", f"scipy L-BFGS-B, {name} tolerances", theirs / FEW, note)
+    rate = exponentials_per_second()
+    least = 2 * len(problem.y_n) * steps / rate
+    print(
+        f"  floor: {rate:.2e} exponentials a second; {steps / DRAWS:.1f} evaluations a draw of 2 a run take "
+        f"{least:.3f} s; we take {cpu / least:.1f} times that"
+    )
 
 
-def scipy_draws(problem: Problem, start_pb: np.ndarray, weight_sn: np.ndarray, name: str) -> Row:
-    start_p = coordinates(problem, start_pb)[:, 0]
-    seconds, values = timed(lambda: [Sums(problem, w_n).minimum(start_p, name) for w_n in weight_sn[:SUBSET]], 1)
-    note = f"measured on {SUBSET}, extrapolated"
-    return Row(f"{DRAWS:,} draws", f"scipy L-BFGS-B, {name}", seconds * DRAWS / SUBSET, np.array(values), note)
+def counted(work: Callable[[], Any]) -> int:
+    """How many problems `work` evaluates derivatives of."""
+    whole, total = Problem.derivatives, [0]
+
+    def counting(self: Problem, u_pb: np.ndarray, *sample: Any) -> Any:
+        total[0] += u_pb.shape[1]
+        return whole(self, u_pb, *sample)
+
+    Problem.derivatives = counting  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        work()
+    finally:
+        Problem.derivatives = whole
+    return total[0]
 
 
-def coordinates(problem: Problem, u_pb: np.ndarray) -> np.ndarray:
-    """(log E, log A, log B, alpha, beta), in which the law is a log of three exponentials."""
-    theta_pb = problem.theta(u_pb)
-    return np.concatenate([np.log(np.maximum(theta_pb[:3], 1e-3)), theta_pb[3:]])
+def exponentials_per_second(size: int = 20_000, repeats: int = 400) -> float:
+    x, out = np.linspace(-10, 0, size), np.empty(size)
+    cpu, _, _ = timed(lambda: [np.exp(x, out=out) for _ in range(repeats)], 3)
+    return size * repeats / cpu
 
 
-@dataclass(frozen=True)
-class Sums:
-    """The Huber sum of the Chinchilla law by hand, as a scipy user would write it with its gradient."""
-
-    problem: Problem
-    weight_n: np.ndarray
-
-    def minimum(self, start_p: np.ndarray, name: str) -> float:
-        options: Any = SETTINGS[name]
-        log_x_kn, log_y_n = np.log(self.problem.x_kn), np.log(self.problem.y_n)
-        arguments = (*log_x_kn, log_y_n, self.weight_n)
-        return float(minimize(_sum_and_gradient, start_p, arguments, "L-BFGS-B", jac=True, options=options).fun)
-
-
-def _sum_and_gradient(
-    v_p: np.ndarray, log_n_n: np.ndarray, log_d_n: np.ndarray, log_y_n: np.ndarray, weight_n: np.ndarray
-) -> tuple[float, np.ndarray]:
-    e, a, b, alpha, beta = v_p
-    size_n, data_n = np.exp(a - alpha * log_n_n), np.exp(b - beta * log_d_n)
-    total_n = np.exp(e) + size_n + data_n
-    r_n = np.log(total_n) - log_y_n
-    magnitude_n = np.abs(r_n)
-    inside_n = np.minimum(magnitude_n, DELTA)
-    value = float(weight_n @ (inside_n * (magnitude_n - 0.5 * inside_n)))
-    slope_n = weight_n * np.clip(r_n, -DELTA, DELTA) / total_n
-    by_size_n, by_data_n = slope_n * size_n, slope_n * data_n
-    gradient_p = [
-        slope_n.sum() * np.exp(e),
-        by_size_n.sum(),
-        by_data_n.sum(),
-        -by_size_n @ log_n_n,
-        -by_data_n @ log_d_n,
-    ]
-    return value, np.array(gradient_p)
-
-
-def show(rows: list[Row]) -> None:
-    shared = min(len(row.value_s) for row in rows)
-    best_s = np.min([row.value_s[:shared] for row in rows], axis=0)
-    print(f"\n{'work':<12} {'solver':<46} {'CPU s':>9} {'median gap':>11} {'worst gap':>10} {'> 1e-6':>7}  note")
-    for row in rows:
-        gap_s = (row.value_s[:shared] - best_s) / best_s
+def rows_and_draws() -> None:
+    print("\ncost against size: the exponent of a power law, 1 being linear")
+    for words, sizes, work in (
+        ("rows, no draws", (1000, 4000, 16_000), lambda n: fit(sweep(n), draws=0)),
+        ("rows, 200 draws", (250, 1000, 4000), lambda n: fit(sweep(n), draws=200, uncertainty="pairs")),
+        ("draws, 240 rows", (1000, 4000, 16_000), lambda s: fit(sweep(240), draws=s)),
+    ):
+        spent = [timed(lambda work=work, size=size: work(size), 3)[0] for size in sizes]
+        exponent = np.polyfit(np.log(sizes), np.log(spent), 1)[0]
         print(
-            f"{row.work:<12} {row.solver:<46} {row.seconds:>9.4f} {np.median(gap_s):>11.1e} {gap_s.max():>10.1e} "
-            f"{np.mean(gap_s > 1e-6):>7.0%}  {row.note}"
+            f"  {words:<22} exponent {exponent:.2f}   "
+            + ", ".join(f"{a:,}: {b:.3f} s" for a, b in zip(sizes, spent, strict=True))
         )
 
 
+def million() -> None:
+    print(f"\na table of {MANY_ROWS:,} rows, in a process of its own")
+    answer = subprocess.run([sys.executable, __file__, "--million"], capture_output=True, text=True, check=True)
+    cpu, wall, peak = (float(word) for word in answer.stdout.split())
+    line(f"{MANY_ROWS:,} rows", "isoloss, fit()", cpu, f"wall {wall:.2f} s", "1,000,000 rows")
+    print(f"  peak memory {peak:.2f} GiB, limit {MEMORY_GIB:g} GiB")
+
+
+def only_million() -> None:
+    runs = sweep(MANY_ROWS)
+    fit(sweep(50), draws=0)
+    cpu, wall, _ = timed(lambda: fit(runs))
+    print(cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def laws() -> None:
+    """Every law of the library on runs of its own, with 1,000 draws."""
+    print("\n1,000 draws of every law, 80 simulated runs with 0.3% scatter")
+    spent: list[tuple[float, str, str]] = []
+    for name in every():
+        law = bound(name)
+        try:
+            with np.errstate(all="ignore"):
+                runs = made_by(law, truth(law), n=80, noise=0.003, seed=1)
+            fit(runs, law, draws=0)
+            cpu, _, found = timed(lambda runs=runs, law=law: fit(runs, law, draws=1000))
+        except (IsolossError, ArithmeticError, np.linalg.LinAlgError) as error:
+            print(f"  {name}: no such runs ({type(error).__name__}: {str(error).splitlines()[0][:70]})")
+            continue
+        spent.append((cpu, name, f"{len(law.names)} parameters, {found.status}"))
+    slow = [entry for entry in sorted(spent, reverse=True) if entry[0] > LIMITS["1,000 draws of a law"]]
+    print(f"  {len(spent) - len(slow)} of {len(spent)} laws within {LIMITS['1,000 draws of a law']:g} s; beyond it:")
+    for cpu, name, note in slow:
+        line("1,000 draws", name, cpu, note, "1,000 draws of a law")
+
+
 if __name__ == "__main__":
-    main()
+    only_million() if "--million" in sys.argv else main()

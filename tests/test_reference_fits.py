@@ -290,3 +290,9 @@ class TestMisfitting:
         assert found.status == "converged"
         assert found.objective[1] <= 0.005243705787850444 * (1 + 1e-6)
         assert 2 * found.theta["eta"] == pytest.approx(0.6034, abs=1e-3)
+
+    def test_ties_reach_the_same_optimum(self) -> None:
+        found = fit(self.table(), law="chinchilla", tie=("alpha", "beta"), draws=0)
+        assert found.status == "converged"
+        assert found.objective[1] <= 0.005243705787850444 * (1 + 1e-6)
+        assert found.theta["alpha"] == found.theta["beta"] == pytest.approx(0.6034, abs=1e-3)

@@ -153,8 +153,14 @@ class Runs:
     @property
     def digest(self) -> str:
         """A hash of the content, independent of the order of rows and columns: 16 hexadecimal digits."""
-        rows = [repr([str(a[i]) for _, a in sorted(self.columns.items())]) for i in range(len(self))]
-        return hashlib.sha256("\n".join([repr(sorted(self.columns)), *sorted(rows)]).encode()).hexdigest()[:16]
+        names = sorted(self.columns)
+        columns = [_comparable(self.columns[name]) for name in names]
+        order_n = np.lexsort(columns[::-1]) if columns else np.arange(0)
+        made = hashlib.sha256(repr((names, len(self))).encode())
+        for column in columns:
+            ordered_n = column[order_n]
+            made.update(ordered_n.tobytes() if ordered_n.dtype.kind == "f" else repr(ordered_n.tolist()).encode())
+        return made.hexdigest()[:16]
 
     def to_pandas(self) -> Any:
         """The table as a pandas DataFrame; needs pandas."""
@@ -164,6 +170,14 @@ class Runs:
 
     def __repr__(self) -> str:
         return f"Runs({len(self)} runs; {', '.join(self.columns)}; from {self.source})"
+
+
+def _comparable(values: np.ndarray) -> np.ndarray:
+    # Numbers as little-endian doubles, all that is missing alike; everything else as text.
+    if values.dtype.kind in "biuf":
+        numbers_n = values.astype("<f8")
+        return np.where(np.isnan(numbers_n), np.nan, numbers_n + 0.0)
+    return np.array([str(value) for value in values], str)
 
 
 def _column(name: str, values: Any) -> np.ndarray:

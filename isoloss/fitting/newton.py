@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -24,9 +25,13 @@ Progress = Callable[[int, int], None]
 
 MOST_STEPS = 300
 FIRST_DAMPING, MOST_DAMPING, LESS, MORE = 1e-3, 1e12, 0.1, 8.0
+LEAST_PIVOT = 1e-14  # of a system with unit curvatures that counts as positive
 LEAST_RIDGE = 1e-12  # added to unit curvatures, so that a flat direction is no division by zero
 CHUNK_NUMBERS = 40_000  # problems times runs worked on together: a few arrays of this size fit the cache
+MEMORY_KEPT = 31 * 2**20  # bytes
 TOLERANCE = 1e-13  # what a Newton step still promises, as a fraction of the objective
+NOISE = 1e-10  # the same, where the objective is seen to be no smoother
+ROUNDING = 1e-12  # objectives that differ by less, relatively, are the same
 LOOSE = 1e-2  # the same, where the optimum is only the next start
 
 
@@ -41,8 +46,8 @@ class Solved:
 
     @property
     def best(self) -> int:
-        """The number of the lowest."""
-        return int(np.argmin(self.value_b))
+        """The number of the lowest, of those alike but for rounding one that converged."""
+        return int(np.argmin(np.where(self.converged_b, self.value_b * (1 - ROUNDING), self.value_b)))
 
     def put(self, rows: np.ndarray, other: Solved) -> Solved:
         """A copy in which the problems `rows` (indices) are those of `other` where these ended lower."""
@@ -84,6 +89,7 @@ def minimise(
     Converged means that an undamped Newton step promises less than `tolerance` of the objective. Coordinates that
     are `fixed_p` stay. `progress(done, total)` is called after every chunk of problems.
     """
+    _keep_memory()
     b, size = u_pb.shape[1], max(1, CHUNK_NUMBERS // len(problem.y_n))
     firsts = range(0, b, size)
 
@@ -98,6 +104,13 @@ def minimise(
         if progress:
             progress(min(len(parts) * size, b), b)
     return Solved.join(parts)
+
+
+@cache
+def _keep_memory() -> None:
+    # Once a block of this size was given back, glibc reuses the memory of smaller ones instead of returning it to the
+    # system at every step, to be filled with zeros anew: that would take most of the time. The block is never touched.
+    np.empty(MEMORY_KEPT, np.uint8)
 
 
 def _on_all_cores(solved: Callable[[int], Solved], firsts: range) -> Iterator[Solved]:
@@ -142,7 +155,7 @@ class _Going:
         """Each problem after its step, or where it stood and more damped if that was no better."""
         trial_pb = problem.inside(self.u_pb + step_pb)
         there = problem.derivatives(trial_pb, self.sample)
-        better_b = is_bowl_b & (there.value_b <= self.at.value_b)
+        better_b = is_bowl_b & (there.value_b < self.at.value_b)
         less_b, more_b = np.maximum(self.damping_b * LESS, 1e-14), np.maximum(self.damping_b, 1e-8) * MORE
         return _Going(
             self.row_b,
@@ -166,8 +179,11 @@ def _minimise_chunk(
     done = Solved(u_pb.copy(), going.at.value_b.copy(), np.zeros(b, bool), u_pb)
     for _ in range(most_steps):
         newton, damped = _steps(problem, going, fixed_p)
-        converged_b = newton.is_bowl_b & (newton.promised_b <= tolerance * going.at.value_b + problem.rounding)
-        ends_b = converged_b | (going.damping_b > MOST_DAMPING) | ~np.isfinite(going.at.value_b)
+        is_stuck_b = going.damping_b > MOST_DAMPING
+        # A step that promises little and yet gains nothing, however short, is lost in the objective's own rounding.
+        least_b = np.where(is_stuck_b, max(tolerance, NOISE), tolerance) * going.at.value_b + problem.rounding
+        converged_b = newton.is_bowl_b & (newton.promised_b <= least_b)
+        ends_b = converged_b | is_stuck_b | ~np.isfinite(going.at.value_b)
         if ends_b.any():
             _note(done, going, ends_b, converged_b)
             done.u_pb[:, going.row_b[ends_b]] += _last_step(problem, newton.u_pb, converged_b)[:, ends_b]
@@ -238,21 +254,17 @@ def _scaled(
     return gradient_pb, hessian_ppb, scale_pb
 
 
-def _solve_positive(left_ppb: np.ndarray, x_pb: np.ndarray, ridge_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # Solves (left + ridge) x' = x in place by L D L'; the flags say which systems had only positive pivots.
-    p = len(x_pb)
-    pivot_pb = np.empty_like(x_pb)
-    is_positive_b = np.ones(x_pb.shape[1], bool)
+def _solve_positive(left_ppb: np.ndarray, right_pb: np.ndarray, ridge_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # Solves (left + ridge) x = right by elimination of both triangles; the flags say which had only positive pivots.
+    p, b = right_pb.shape
+    joined_pqb = np.empty((p, p + 1, b))
+    joined_pqb[:, :p], joined_pqb[:, p] = left_ppb, right_pb
+    joined_pqb[np.arange(p), np.arange(p)] += ridge_b
+    pivot_pb = np.empty((p, b))
     for j in range(p):
-        pivot_b = left_ppb[j, j] + ridge_b
-        is_good_b = pivot_b > 1e-14
-        is_positive_b &= is_good_b
-        pivot_pb[j] = np.where(is_good_b, pivot_b, 1.0)
-        factor_qb = left_ppb[j + 1 :, j] / pivot_pb[j]
-        left_ppb[j + 1 :, j + 1 :] -= factor_qb[:, None] * left_ppb[j, j + 1 :]
-        x_pb[j + 1 :] -= factor_qb * x_pb[j]
-        left_ppb[j + 1 :, j] = factor_qb
-    x_pb /= pivot_pb
-    for j in range(p - 2, -1, -1):
-        x_pb[j] -= (left_ppb[j + 1 :, j] * x_pb[j + 1 :]).sum(axis=0)
-    return x_pb, is_positive_b
+        pivot_pb[j] = joined_pqb[j, j]
+        factor_pb = joined_pqb[:, j] / pivot_pb[j]
+        factor_pb[j] = 0.0
+        joined_pqb[:, j + 1 :] -= factor_pb[:, None] * joined_pqb[j, j + 1 :]
+    is_positive_b = np.min(pivot_pb, axis=0) > LEAST_PIVOT
+    return np.where(is_positive_b, joined_pqb[:, p] / pivot_pb, 0.0), is_positive_b

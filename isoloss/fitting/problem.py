@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from isoloss.fitting.objectives import Objective
 from isoloss.fitting.sample import AS_MEASURED, Sample
 
 ROWS_AT_ONCE = 40_000  # runs whose derivatives are worked out together: the arrays of one problem then fit the cache
+FEW = 16  # problems at once, up to which sums over the runs are products of matrices
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,30 +207,43 @@ def numbered(key_kn: np.ndarray) -> np.ndarray:
 def _gathered(
     parts: list[Any], slope_bn: np.ndarray, curvature_bn: np.ndarray, p: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    first, second = parts[:p], iter(parts[p:])
-    b = len(slope_bn)
-    gradient_pb, hessian_ppb = np.empty((p, b)), np.empty((p, p, b))
-    for i in range(p):
-        gradient_pb[i] = _summed(slope_bn, first[i])
-        weighted_bn = curvature_bn if _is(first[i], 1) else curvature_bn * first[i]
-        for j in range(i, p):
-            hessian_ppb[i, j] = _summed(weighted_bn, first[j]) + _summed(slope_bn, next(second))
-            hessian_ppb[j, i] = hessian_ppb[i, j]
+    # The sums over runs of slope * first, and of curvature * first * first + slope * second.
+    first = [_filled(part, slope_bn.shape) for part in parts[:p]]
+    gathered = _together if len(slope_bn) <= FEW else _one_by_one
+    gradient_pb, hessian_ppb = gathered(first, slope_bn, curvature_bn)
+    for (i, j), part in zip(combinations_with_replacement(range(p), 2), parts[p:], strict=True):
+        if isinstance(part, np.ndarray) or part != 0:
+            sum_b = np.vecdot(slope_bn, _filled(part, slope_bn.shape))
+            hessian_ppb[i, j] += sum_b
+            if i != j:
+                hessian_ppb[j, i] += sum_b
     return gradient_pb, hessian_ppb
 
 
-def _summed(weight_bn: np.ndarray, part: Any) -> Any:
-    if np.ndim(part) == 0:
-        return 0.0 if part == 0 else part * weight_bn.sum(axis=1)
-    return np.vecdot(weight_bn, part if part.shape[-1] == weight_bn.shape[1] else _filled(part, weight_bn.shape))
+def _together(first: list[np.ndarray], slope_bn: np.ndarray, curvature_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # One product of matrices a problem: fastest for few problems, slow for many.
+    first_bpn = np.stack(first, axis=1)
+    hessian_bpp = (first_bpn * curvature_bn[:, None]) @ first_bpn.transpose(0, 2, 1)
+    gradient_bp = np.vecdot(first_bpn, slope_bn[:, None])
+    return np.ascontiguousarray(gradient_bp.T), np.ascontiguousarray(hessian_bpp.transpose(1, 2, 0))
 
 
-def _is(part: Any, number: float) -> bool:
-    return np.ndim(part) == 0 and part == number
+def _one_by_one(
+    first: list[np.ndarray], slope_bn: np.ndarray, curvature_bn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    # Every sum by itself, over one triangle.
+    p, b = len(first), len(slope_bn)
+    gradient_pb, hessian_ppb = np.empty((p, b)), np.empty((p, p, b))
+    for i in range(p):
+        gradient_pb[i] = np.vecdot(slope_bn, first[i])
+        weighted_bn = curvature_bn * first[i]
+        for j in range(i, p):
+            hessian_ppb[i, j] = hessian_ppb[j, i] = np.vecdot(weighted_bn, first[j])
+    return gradient_pb, hessian_ppb
 
 
 def _filled(part: Any, shape: tuple[int, int]) -> np.ndarray:
-    return np.broadcast_to(part, shape)
+    return part if isinstance(part, np.ndarray) and part.shape == shape else np.broadcast_to(part, shape)
 
 
 def _columns(theta_pb: np.ndarray) -> list[np.ndarray]:

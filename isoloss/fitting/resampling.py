@@ -8,12 +8,12 @@ design and turns the residuals (Wu 1986). Shapes: `n` runs, `p` coordinates, `s`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from isoloss.fitting.linked import Linked
-from isoloss.fitting.newton import Posed, Progress, Solved, gradually, minimise
+from isoloss.fitting.newton import LOOSE, Posed, Progress, Solved, gradually, minimise
 from isoloss.fitting.sample import Sample
 from isoloss.fitting.spread import leverage
 
@@ -21,6 +21,12 @@ NUMBERS_AT_ONCE = 4_000_000  # numbers of the table of weights held in memory to
 FEW_STEPS = 40  # enough for nearly every draw, from the optimum of all runs
 MANY_STEPS = 100
 EXCHANGED, EXCHANGES = 64, 3  # optima of other draws that every draw is tried at, and how often
+SEARCHED, SEARCHES, GAIN = 32, 3, 1e-6  # draws that are searched longer at first, how often, and what counts as lower
+MOST_LOST = 0.2  # of draws that are on their way still, beyond which there is a valley, and no search is of use
+HELPED = 0.5  # of draws that must end at an optimum, for a way to be worth its cost for the others
+RARE = 0.05  # of draws that a longer search lowers: so few hardly change an interval
+NEAR_AND_FAR = (0, 2, 5, 11)  # places of other draws' optima in their order, from which a search begins
+RESTARTS, RESTART_STEPS = 2, 15
 WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])  # Webb 2023, six points
 
 
@@ -124,22 +130,78 @@ def _refitted(basis: Basis, sample: Sample, draws: int, tell: Progress) -> Solve
     best = minimise(problem, starts[0], sample, most_steps=FEW_STEPS, progress=tell)
     for start_ps in starts[1:]:
         best = best.put(np.arange(draws), minimise(problem, start_ps, sample, most_steps=FEW_STEPS))
+    if basis.thorough:
+        best = _through_easier_scales(problem, best, starts[0], sample)
+    if np.mean(~best.converged_b) > MOST_LOST:
+        return best
+    best = _exchanged(problem, best, sample)
+    return _searched(basis, best, sample) if basis.thorough else best
+
+
+def _through_easier_scales(problem: Posed, best: Solved, start_ps: np.ndarray, sample: Sample) -> Solved:
+    # For draws that are on their way still: a few first, and the others if that helps, which in a valley it does not.
     lost = np.flatnonzero(~best.converged_b)
-    if basis.thorough and len(lost):
-        best = best.put(lost, gradually(problem, starts[0][:, lost], sample.take(lost), most_steps=MANY_STEPS))
-    return _exchanged(problem, best, sample)
+    for rows in (lost[:SEARCHED], lost[SEARCHED:]):
+        if len(rows):
+            found = gradually(problem, start_ps[:, rows], sample.take(rows), most_steps=MANY_STEPS)
+            best = best.put(rows, found)
+            if np.mean(found.converged_b) < HELPED:
+                break
+    return best
 
 
 def _exchanged(problem: Posed, best: Solved, sample: Sample) -> Solved:
     # A draw that is lower at another draw's optimum than at its own has not found its lowest: it goes on from there.
-    draws = len(best.value_b)
     for _ in range(EXCHANGES):
-        others = np.unique(np.linspace(0, draws - 1, min(EXCHANGED, draws)).astype(int))
+        others = _some(len(best.value_b))
         with np.errstate(all="ignore"):
             value_os = problem.crossed(best.u_pb[:, others], sample)
-        lower = np.flatnonzero(value_os.min(axis=0) < best.value_b * (1 - 1e-9))
+        lower = np.flatnonzero(value_os.min(axis=0) < best.value_b * (1 - GAIN))
         if not len(lower):
             break
         start_ps = best.u_pb[:, others[value_os[:, lower].argmin(axis=0)]]
         best = best.put(lower, minimise(problem, start_ps, sample.take(lower), most_steps=MANY_STEPS))
     return best
+
+
+def _searched(basis: Basis, best: Solved, sample: Sample) -> Solved:
+    # Where some draws end lower after a longer search, all are searched, and then those that gained. A draw that creeps
+    # along a valley without an end is always lower, and does not count.
+    draws, rng = len(best.value_b), np.random.default_rng(basis.seed)
+    rows = np.unique(np.linspace(0, draws - 1, min(SEARCHED, draws)).astype(int))
+    for search in range(SEARCHES):
+        after = _again(basis.problem, best, sample, rows, rng)
+        is_lower_s = after.value_b[rows] < best.value_b[rows] * (1 - GAIN)
+        gained = rows[is_lower_s & after.converged_b[rows]]
+        if len(gained) <= RARE * len(rows):
+            return after
+        best, rows = after, gained if search else np.arange(draws)
+    return best
+
+
+def _again(problem: Posed, best: Solved, sample: Sample, rows: np.ndarray, rng: np.random.Generator) -> Solved:
+    # From the draw's own optimum through easier scales, from good optima of other draws, and from those of resamples
+    # of the draw's own runs (bootstrap restarting: Wood 2001, Biometrics 57:240).
+    part, n = sample.take(rows), len(problem.y_n)
+
+    def put(start_ps: np.ndarray) -> Solved:
+        return best.put(rows, minimise(problem, start_ps, part, most_steps=MANY_STEPS))
+
+    best = best.put(rows, gradually(problem, best.u_pb[:, rows], part, most_steps=MANY_STEPS))
+    others = _some(len(best.value_b))
+    with np.errstate(all="ignore"):
+        order_os = others[problem.crossed(best.u_pb[:, others], part).argsort(axis=0)]
+    for place in NEAR_AND_FAR:
+        best = put(best.u_pb[:, order_os[min(place, len(others) - 1)]])
+    for _ in range(RESTARTS):
+        count_sn = rng.multinomial(n, np.full(n, 1 / n), size=len(rows)).astype(float)
+        turned_sn = count_sn if part.weight_bn is None else part.weight_bn * count_sn
+        start = minimise(
+            problem, best.u_pb[:, rows], replace(part, weight_bn=turned_sn), most_steps=RESTART_STEPS, tolerance=LOOSE
+        )
+        best = put(start.u_pb)
+    return best
+
+
+def _some(draws: int) -> np.ndarray:
+    return np.unique(np.linspace(0, draws - 1, min(EXCHANGED, draws)).astype(int))

@@ -20,9 +20,9 @@ from isoloss.fitting.verdict import AGREEMENT, agreeing
 STARTS = 6
 WIDE, SHORT = 48, 12  # starts of linked problems that are tried, and the steps of the trial
 RESTARTS, RESTART_STEPS, RESTART_ROUNDS = 12, 15, 6
-VALLEY_STEPS = 3000
+PATIENCE = 3000  # further steps of the lowest, where it has not converged
 RIVAL = 1.05  # another optimum whose objective is at most this many times the best may win in a resample
-MANY_RUNS, FEW_RUNS = 40_000, 8_000  # beyond the one, the search is among the other, and its optima are polished on all
+MANY_RUNS, FEW_RUNS = 10_000, 4_000  # beyond the one, the search is among the other, and its optima are polished on all
 
 
 def solve(problem: Posed) -> Solved:
@@ -34,7 +34,7 @@ def solve(problem: Posed) -> Solved:
     if len(problem.y_n) > MANY_RUNS:
         return _polished(problem)
     start_pb, origin_pb = _starts(problem)
-    found = _to_the_end(problem, replace(gradually(problem, start_pb), start_pb=origin_pb))
+    found = _patiently(problem, replace(gradually(problem, start_pb), start_pb=origin_pb))
     for round_ in range(RESTART_ROUNDS):
         best = found.best
         if not found.converged_b[best]:
@@ -57,6 +57,15 @@ def rivals(problem: Posed, starts: Solved) -> np.ndarray:
     return best_p[:, None]
 
 
+def _patiently(problem: Posed, found: Solved) -> Solved:
+    # The lowest goes on where none that is as low has converged: a valley that bends takes many steps.
+    best = np.array([found.best])
+    if found.converged_b[best]:
+        return found
+    further = minimise(problem, found.u_pb[:, best], most_steps=PATIENCE)
+    return found.put(best, replace(further, start_pb=found.start_pb[:, best]))
+
+
 def _polished(problem: Posed) -> Solved:
     # Runs are sorted by their inputs, so that every so many-th is spread over all of them.
     rows = np.arange(0, len(problem.y_n), len(problem.y_n) // FEW_RUNS)
@@ -64,15 +73,6 @@ def _polished(problem: Posed) -> Solved:
     apart = rivals(thin, solve(thin))
     found = minimise(problem, apart)
     return Solved(found.u_pb, found.value_b, found.converged_b, apart)
-
-
-def _to_the_end(problem: Posed, found: Solved) -> Solved:
-    # A valley may be thousands of steps long: its lowest point so far goes on.
-    best = np.array([found.best])
-    if found.converged_b[best[0]]:
-        return found
-    further = minimise(problem, found.u_pb[:, best], most_steps=VALLEY_STEPS)
-    return found.put(best, replace(further, start_pb=found.start_pb[:, best]))
 
 
 def _starts(problem: Posed) -> tuple[np.ndarray, np.ndarray]:
