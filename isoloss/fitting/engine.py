@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from isoloss.core.finding import Finding
 from isoloss.core.fit import Data, Fit, Status
 from isoloss.core.groups import Groups
 from isoloss.core.law import Law
@@ -43,8 +44,10 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     - `hold={"E": 1.7}` fixes parameters, `tie=("alpha", "beta")` makes them equal, `prior={"alpha": (0.35, 0.05)}` is a
       mean and a standard deviation.
     - `by="arch"` fits every group, all at once, with the parameters in `share` common to them: the answer is `Groups`.
-    - `uncertainty`: pairs, cluster, stratified, wild, laplace, sandwich, mcmc; auto takes clusters (checkpoints of one
-      run, found by a column run, run_id or id; or `cluster`, a column; False turns that off), `strata`, else pairs.
+    - `uncertainty`: pairs, cluster, stratified, wild, laplace, sandwich, mcmc; auto takes stratified where `strata`
+      names a column, wild below 200 runs, else pairs or cluster. Rows that belong together are found (checkpoints of
+      one run, by a column run, run_id or id) or named (`cluster`, a column; False turns that off), and are drawn or
+      turned together.
     - `progress(done, total)` is called as draws are done.
 
     Raises UnknownNameError (law, objective, column, parameter, setting), ColumnError or CellError (numbers missing or
@@ -52,7 +55,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     """
     posing = solved(runs, law, settings)
     status, findings, certificate = verdict(posing.problem, posing.starts)
-    draws, words = _draws(posing, status)
+    draws, words, reserves = _draws(posing, status)
     common = Fit(
         law=posing.law,
         theta_p=np.empty(0),
@@ -60,7 +63,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
         status=status,
         data=Data.of(posing.table, posing.given),
         objective=(posing.problem.objective.name, posing.least),
-        findings=gravest_first([*findings, *posing.rows.findings, *draw_findings(draws)]),
+        findings=gravest_first([*findings, *posing.rows.findings, *draw_findings(draws), *reserves]),
         assumptions=(*posing.table.notes, *posing.how.links.stated, *_weighing(posing), *words),
         seed=posing.how.seed,
         certificate=certificate,
@@ -71,13 +74,13 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     return Groups(posing.how.by, fits, posing.how.links.share) if posing.how.by else fits[""]
 
 
-def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
-    # The draws, and the assumption that they make in words.
+def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...], list[Finding]]:
+    # The draws, the assumption that they make in words, and what is known against it.
     rows, how = posing.rows, posing.how
     if not how.draws:
-        return posing.starts.take(np.zeros(0, int)), ()
-    kinds = {"clusters": bool(rows.clusters), "strata": bool(rows.strata)}
-    method = uncertainty.choose(how.uncertainty, len(rows.y_n), how.draws, **kinds)
+        return posing.starts.take(np.zeros(0, int)), (), []
+    kinds = {"clusters": _clusters(rows), "strata": bool(rows.strata)}
+    method = uncertainty.choose(how.uncertainty, posing.problem, how.draws, **kinds)
     basis = Basis(
         posing.problem,
         rivals(posing.problem, posing.starts),
@@ -88,12 +91,17 @@ def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
         progress=how.progress,
     )
     draws = uncertainty.METHODS[method](basis, how.draws)
+    reserves = uncertainty.reserves(method, basis)
     if method == "pairs":
-        return draws, ()
+        return draws, (), reserves
     names = [
         f"({kind} by column {name})" for kind, name in (("clusters", rows.clusters), ("strata", rows.strata)) if name
     ]
-    return draws, (" ".join([uncertainty.WORDS[method], *names]),)
+    return draws, (" ".join([uncertainty.WORDS[method], *names]),), reserves
+
+
+def _clusters(rows: Rows, group: slice = slice(None)) -> int:
+    return len(np.unique(rows.cluster_n[group])) if rows.clusters else 0
 
 
 def _strata(rows: Rows) -> np.ndarray:
@@ -113,6 +121,7 @@ def _by_group(common: Fit, posing: Posing, draws: Solved) -> dict[str, Fit]:
             draws_sp=np.ascontiguousarray(draws_ps.T),
             residuals_n=_log_residuals(common.law, runs, theta_p, common.noise),
             data=Data.of(runs) if posing.how.by else common.data,
+            clusters=_clusters(posing.rows, posing.rows.groups[label]),
         )
     return fits
 

@@ -2,7 +2,8 @@
 
 Pairs draw whole runs, so nothing is assumed of how the scatter changes over the table (Efron and Tibshirani 1993,
 section 9.5); clusters draw all rows of a run together, strata draw within each part; the wild bootstrap keeps the
-design and turns the residuals (Wu 1986). Shapes: `n` runs, `p` coordinates, `s` draws, `c` clusters.
+design and turns the residuals (Wu 1986; Feng, He and Hu 2011 for objectives with corners).
+Shapes: `n` runs, `p` coordinates, `s` draws, `c` clusters.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from isoloss.fitting.linked import Linked
 from isoloss.fitting.newton import Posed, Progress, Solved, gradually, minimise
 from isoloss.fitting.sample import Sample
-from isoloss.fitting.spread import leverage
+from isoloss.fitting.spread import restored
 
 NUMBERS_AT_ONCE = 4_000_000  # numbers of the table of weights held in memory together
 FEW_STEPS = 40  # enough for nearly every draw, from the optimum of all runs
 MANY_STEPS = 100
 EXCHANGED, EXCHANGES = 64, 3  # optima of other draws that every draw is tried at, and how often
+COIN, FEWEST_COINS = np.array([-1.0, 1.0]), 12
 WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])  # Webb 2023, six points
 
 
@@ -56,11 +58,15 @@ def redrawn(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
 
 
 def turned(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
-    """The law's own outputs with residuals, corrected for leverage, times one random factor a cluster."""
+    """The law's own outputs with restored residuals, each cluster's turned or not by the toss of a coin.
+
+    Coins keep both the variance and the density at zero, which decides how sure a robust fit is; few clusters have too
+    few of them, and take Webb's six points.
+    """
     problem, u_p = basis.problem, basis.from_pb[:, 0]
-    factor_sc = rng.choice(WEBB, size=(draws, int(basis.cluster_n.max()) + 1))
-    residual_n = -problem.residual_n(u_p) / np.sqrt(1 - np.minimum(leverage(problem, u_p), 0.99))
-    moved_sn = residual_n * factor_sc[:, basis.cluster_n]
+    clusters = int(basis.cluster_n.max()) + 1
+    factor_sc = rng.choice(COIN if clusters >= FEWEST_COINS else WEBB, size=(draws, clusters))
+    moved_sn = -restored(problem, u_p, basis.cluster_n) * factor_sc[:, basis.cluster_n]
     predicted_n = problem.predicted(u_p)
     y_sn = predicted_n * np.exp(moved_sn) if problem.objective.log else predicted_n + moved_sn
     return Sample(None, y_sn, _centres(problem, rng, draws))
