@@ -11,7 +11,7 @@ from simulate import bound, sweep
 
 from isoloss.core.errors import MissingExtraError, RequestError
 from isoloss.core.runs import Runs
-from isoloss.fitting import fit, resampling, uncertainty
+from isoloss.fitting import fit, objectives, resampling, uncertainty
 from isoloss.fitting.posing import solved
 from isoloss.fitting.resampling import Basis, turned, weights
 from isoloss.fitting.settings import Settings
@@ -49,6 +49,11 @@ def by_hand(runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return slope_n2, residual_n, np.linalg.inv(slope_n2.T @ slope_n2)
 
 
+def of_t(freedom: int) -> float:
+    """The variance of Student's t."""
+    return freedom / (freedom - 2)
+
+
 def basis_of(runs: Any, **settings: Any) -> Basis:
     """What draws of this fit are made from."""
     posing = solved(runs, settings.pop("law", "chinchilla"), Settings.read(settings))
@@ -58,12 +63,12 @@ def basis_of(runs: Any, **settings: Any) -> Basis:
 @pytest.mark.parametrize("name", ["run", "run_id", "id"])
 def test_checkpoints_of_a_run_are_drawn_together(name: str) -> None:
     runs = checkpoints(name=name)
-    found = fit(runs, objective="squared_log", draws=200)
+    found = fit(runs, objective="squared_log", draws=200, uncertainty="cluster")
     assert (
         "intervals from the bootstrap of clusters: all rows of a run are drawn together "
         f"(clusters by column {name})" in found.assumptions
     )
-    alone = fit(runs, objective="squared_log", draws=200, cluster=False)
+    alone = fit(runs, objective="squared_log", draws=200, uncertainty="pairs", cluster=False)
     assert not any("cluster" in a for a in alone.assumptions)
     width, narrow = (f.interval("E").high - f.interval("E").low for f in (found, alone))
     assert width > 1.3 * narrow
@@ -90,7 +95,7 @@ def test_too_few_clusters_are_a_finding() -> None:
     found = fit(runs, draws=20)
     (few,) = [f for f in found.findings if f.code == "D2"]
     assert few.severity == "amber" and "only 5 clusters" in few.sentence and "rows are drawn instead" in few.sentence
-    named = fit(runs, draws=20, cluster="run")
+    named = fit(runs, draws=20, cluster="run", uncertainty="cluster")
     assert any("bootstrap of clusters" in a for a in named.assumptions)
     assert any(f.code == "D2" and "rough" in f.sentence for f in named.findings)
 
@@ -111,7 +116,7 @@ def test_clusters_of_small_groups_are_counted_in_each_group() -> None:
 def test_pairs_asked_for_are_pairs() -> None:
     runs = checkpoints()
     rows = fit(runs, draws=50, uncertainty="pairs")
-    assert np.array_equal(rows.draws_sp, fit(runs, draws=50, cluster=False).draws_sp)
+    assert np.array_equal(rows.draws_sp, fit(runs, draws=50, uncertainty="pairs", cluster=False).draws_sp)
     assert any("runs are independent of each other" in a for a in rows.assumptions)
 
 
@@ -137,7 +142,7 @@ def test_groups_are_strata() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resampling, "weights", seen)
-        fit(runs, by="arch", share="E", draws=100)
+        fit(runs, by="arch", share="E", draws=100, uncertainty="pairs")
     assert found[-1].shape == (100, 40)
     assert (found[-1][:, :15].sum(axis=1) == 15).all()
 
@@ -169,7 +174,7 @@ def test_wild_draws_keep_the_design_and_turn_whole_clusters() -> None:
 def test_laplace_is_the_textbook_covariance_of_a_linear_law(seed: int) -> None:
     runs = line(seed=seed)
     _, residual_n, inverse_22 = by_hand(runs)
-    expected_22 = inverse_22 * np.sum(residual_n**2) / (len(residual_n) - 2)
+    expected_22 = inverse_22 * np.sum(residual_n**2) / (len(residual_n) - 2) * of_t(58)
     found = fit(runs, **LINE, draws=20_000, uncertainty="laplace")
     np.testing.assert_allclose(np.cov(found.draws_sp.T), expected_22, rtol=0.04)
     np.testing.assert_allclose(found.draws_sp.mean(axis=0), found.theta_p, atol=0.03 * np.sqrt(expected_22[0, 0]))
@@ -179,10 +184,10 @@ def test_the_sandwich_is_that_of_white() -> None:
     runs = line(80, uneven=True)
     slope_n2, residual_n, bread_22 = by_hand(runs)
     meat_22 = (slope_n2.T * residual_n**2) @ slope_n2 * 80 / 78
-    expected_22 = bread_22 @ meat_22 @ bread_22
+    expected_22 = bread_22 @ meat_22 @ bread_22 * of_t(78)
     found = fit(runs, **LINE, draws=20_000, uncertainty="sandwich")
     np.testing.assert_allclose(np.cov(found.draws_sp.T), expected_22, rtol=0.04)
-    same_22 = bread_22 * np.sum(residual_n**2) / 78
+    same_22 = bread_22 * np.sum(residual_n**2) / 78 * of_t(78)
     assert abs(expected_22[1, 1] / same_22[1, 1] - 1) > 0.15  # uneven scatter: Laplace would be wrong
 
 
@@ -193,7 +198,7 @@ def test_the_sandwich_is_that_of_liang_and_zeger_by_clusters() -> None:
     runs = runs.with_columns(**{law.output.name: runs[law.output.name] + shift_n})
     slope_n2, residual_n, bread_22 = by_hand(runs)
     pull_c2 = np.add.reduceat(slope_n2 * residual_n[:, None], np.arange(0, 80, 4))
-    expected_22 = bread_22 @ (pull_c2.T @ pull_c2) @ bread_22 * 20 / 18
+    expected_22 = bread_22 @ (pull_c2.T @ pull_c2) @ bread_22 * 20 / 18 * of_t(18)
     found = fit(runs, **LINE, draws=20_000, uncertainty="sandwich", cluster="run")
     np.testing.assert_allclose(np.cov(found.draws_sp.T), expected_22, rtol=0.04)
     assert any("clusters by column run" in a for a in found.assumptions)
@@ -223,9 +228,13 @@ def test_mcmc_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_many_runs_take_the_sandwich_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert uncertainty.choose("auto", 30_000, 1000, clusters=False, strata=False) == "pairs"
-    assert uncertainty.choose("auto", 30_001, 1000, clusters=True, strata=False) == "sandwich"
-    assert uncertainty.choose("pairs", 30_001, 1000, clusters=False, strata=False) == "pairs"
+    huber = objectives.find("huber_log")
+    assert uncertainty.choose("auto", huber, 30_000, 1000, clusters=0, strata=False) == "pairs"
+    assert uncertainty.choose("auto", huber, 30_001, 1000, clusters=300, strata=False) == "sandwich"
+    assert uncertainty.choose("pairs", huber, 30_001, 1000, clusters=0, strata=False) == "pairs"
+    assert uncertainty.choose("auto", huber, 60, 1000, clusters=0, strata=False) == "wild"
+    assert uncertainty.choose("auto", objectives.find("quantile"), 60, 1000, clusters=0, strata=False) == "pairs"
+    assert uncertainty.choose("auto", objectives.find("student_t"), 60, 1000, clusters=0, strata=False) == "wild"
     monkeypatch.setattr(uncertainty, "PAIRS_COST", 1e3)
     found = fit(sweep(60), draws=30)
     assert any("the sandwich covariance" in a for a in found.assumptions)

@@ -173,8 +173,7 @@ def test_a_prior_gives_the_conjugate_answer_where_the_law_is_linear(uncertainty:
     assert (np.abs(found.theta_p - theta_2) < 1e-3 * spread_2).all()
     near = {"laplace": 0.08, "mcmc": 0.08, "pairs": 0.35, "wild": 0.35}[uncertainty]
     np.testing.assert_allclose(found.draws_sp.std(axis=0), spread_2, rtol=near)
-    if uncertainty != "wild":
-        assert (np.abs(found.draws_sp.mean(axis=0) - theta_2) < 0.15 * spread_2).all()
+    assert (np.abs(found.draws_sp.mean(axis=0) - theta_2) < 0.15 * spread_2).all()
     free = fit(runs, "logarithmic", inputs={"x": "tokens"}, objective="squared", draws=300)
     assert found.draws_sp[:, 1].std() < 0.75 * free.draws_sp[:, 1].std()
 
@@ -219,7 +218,7 @@ def test_sharing_recovers_the_truth_and_is_tighter() -> None:
     for label, floor in (("dense", 1.82), ("moe", 1.7)):
         close, wide = shared[label].interval("E"), apart[label].interval("E")
         assert close.low <= floor <= close.high
-        assert close.high - close.low < 0.8 * (wide.high - wide.low)
+        assert close.high - close.low < 0.95 * (wide.high - wide.low)
     assert shared.share == ("A", "alpha", "beta") and "alpha is the same in all groups" in shared["moe"].assumptions
     gap = shared.difference("E", "dense", "moe")
     assert gap.low < 0.12 < gap.high

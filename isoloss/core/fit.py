@@ -62,7 +62,7 @@ class Fit:
     `objective` is the name and the value minimised; `residuals_n` are log(measured) - log(predicted), as parts of what
     `noise` says of their size, from which a new run's scatter is drawn; `assumptions` are sentences that hold for every
     answer; `origin` names a published source; `fixed` names parameters that were not free; the `certificate` tells what
-    the solver saw.
+    the solver saw; `clusters` counts the independent runs behind the rows, 0 where every row is one.
     A published fit may have no draws: its answers then carry no interval, and say so.
     """
 
@@ -80,6 +80,7 @@ class Fit:
     certificate: Certificate | None = None
     fixed: tuple[str, ...] = ()
     noise: Noise = field(default_factory=Noise)
+    clusters: int = 0
 
     @property
     def theta(self) -> dict[str, float]:
@@ -165,9 +166,16 @@ class Fit:
         return tuple(found)
 
     def _new_run_scatter(self, draws: int) -> np.ndarray:
-        n, p = len(self.residuals_n), self._free
-        widened = np.sort(self.residuals_n) * np.sqrt(n / max(n - p, 1))
-        return np.random.default_rng(self.seed).choice(widened - np.median(widened), size=draws)
+        # Few residuals are no distribution: they are smoothed, which keeps their variance (Silverman 1986,
+        # section 6.4), and their size is as uncertain as a standard deviation from n - p residuals is.
+        n, p = self.clusters or len(self.residuals_n), self._free
+        freedom, rng = max(n - p, 1), np.random.default_rng(self.seed)
+        centred_n = np.sort(self.residuals_n - np.median(self.residuals_n)) * np.sqrt(n / freedom)
+        deviation, quartiles = float(centred_n.std()), np.quantile(centred_n, [0.25, 0.75])
+        width = 0.9 * min(deviation, float(np.ptp(quartiles)) / 1.349) * n**-0.2
+        share = np.sqrt(max(1 - (width / deviation) ** 2, 0.0)) if deviation > 0 else 1.0
+        smooth_s = rng.choice(centred_n, size=draws) * share + width * rng.standard_normal(draws)
+        return smooth_s * np.sqrt(freedom / rng.chisquare(freedom, size=draws))
 
     @property
     def _free(self) -> int:
@@ -203,6 +211,7 @@ class Fit:
             "certificate": self.certificate.to_json() if self.certificate else None,
             "fixed": list(self.fixed),
             "noise": self.noise.to_json(),
+            "clusters": self.clusters,
         }
 
     @classmethod
@@ -226,6 +235,7 @@ class Fit:
             certificate=Certificate.from_json(d["certificate"]) if d["certificate"] else None,
             fixed=tuple(d["fixed"]),
             noise=Noise.from_json(d["noise"]),
+            clusters=int(d.get("clusters", 0)),
         )
 
     def summary(self, level: float = 0.9) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
 from isoloss.fitting import influence, uncertainty
 from isoloss.fitting.newton import Posed, Solved
-from isoloss.fitting.posing import Posing, checked, solved
+from isoloss.fitting.posing import Posing, checked, drawn_by, solved
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.resampling import Basis
 from isoloss.fitting.rows import Rows, grouped
@@ -48,8 +48,10 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
     - `hold={"E": 1.7}` fixes parameters, `tie=("alpha", "beta")` makes them equal, `prior={"alpha": (0.35, 0.05)}` is a
       mean and a standard deviation.
     - `by="arch"` fits every group, all at once, with the parameters in `share` common to them: the answer is `Groups`.
-    - `uncertainty`: pairs, cluster, stratified, wild, laplace, sandwich, mcmc; auto takes clusters (checkpoints of one
-      run, found by a column run, run_id or id; or `cluster`, a column; False turns that off), `strata`, else pairs.
+    - `uncertainty`: pairs, cluster, stratified, wild, laplace, sandwich, mcmc; auto takes stratified where `strata`
+      names a column, wild below 200 runs, else pairs or cluster. Rows that belong together are found (checkpoints of
+      one run, by a column run, run_id or id) or named (`cluster`, a column; False turns that off), and are drawn or
+      turned together.
     - `progress(done, total)` is called as draws are done.
 
     Raises UnknownNameError (law, objective, column, parameter, setting), ColumnError or CellError (numbers missing or
@@ -60,7 +62,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
         return _one_by_one(runs, law, how)
     posing = solved(runs, law, how)
     status, findings, certificate = verdict(posing.problem, posing.starts)
-    draws, words = _draws(posing, status)
+    draws, words, reserves = _draws(posing, status)
     common = Fit(
         law=posing.law,
         theta_p=np.empty(0),
@@ -68,7 +70,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
         status=status,
         data=Data.of(posing.table, posing.given),
         objective=(posing.problem.objective.name, posing.least),
-        findings=tuple(findings),
+        findings=(*findings, *reserves),
         assumptions=(*posing.table.notes, *posing.how.links.stated, *_weighing(posing), *words),
         seed=posing.how.seed,
         certificate=certificate,
@@ -94,13 +96,12 @@ def _one_by_one(runs: Any, law: str | Law, how: Settings) -> Groups:
     return Groups(str(how.by), fits)
 
 
-def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
-    # The draws, and the assumption that they make in words.
+def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...], list[Finding]]:
+    # The draws, the assumption that they make in words, and what is known against it.
     rows, how = posing.rows, posing.how
     if not how.draws:
-        return posing.starts.take(np.zeros(0, int)), ()
-    kinds = {"clusters": bool(rows.clusters), "strata": bool(rows.strata)}
-    method = uncertainty.choose(how.uncertainty, len(rows.y_n), how.draws, **kinds)
+        return posing.starts.take(np.zeros(0, int)), (), []
+    method = drawn_by(rows, how)
     basis = Basis(
         posing.problem,
         rivals(posing.problem, posing.starts),
@@ -111,11 +112,12 @@ def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...]]:
         progress=how.progress,
     )
     draws = uncertainty.METHODS[method](basis, how.draws)
+    reserves = uncertainty.reserves(method, basis)
     if method == "pairs" and not (rows.clusters or rows.strata):
-        return draws, ()
+        return draws, (), reserves
     by = [f"(clusters by column {rows.clusters})"] if rows.clusters and method in BY_CLUSTER else []
     within = [f"(strata by column {rows.strata})"] if rows.strata and method in BY_STRATUM else []
-    return draws, (" ".join([uncertainty.WORDS[method], *by, *within]),)
+    return draws, (" ".join([uncertainty.WORDS[method], *by, *within]),), reserves
 
 
 def _further(posing: Posing, fit: Fit, draws: Solved) -> list[Finding]:
@@ -145,6 +147,7 @@ def _by_group(common: Fit, posing: Posing, draws: Solved) -> dict[str, Fit]:
             draws_sp=np.ascontiguousarray(draws_ps.T),
             residuals_n=_log_residuals(common.law, runs, theta_p, common.noise),
             data=Data.of(runs) if posing.how.by else common.data,
+            clusters=posing.rows.count_clusters(posing.rows.groups[label]),
         )
     return fits
 

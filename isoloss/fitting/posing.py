@@ -58,7 +58,7 @@ def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs, 
     for group in grouped(table, how.by).values():
         checks.check_design(bound, group, how.chosen, how.links)
     rows = _arranged(bound, table, how)
-    check_drawn(rows, how)
+    drawn_by(rows, how)
     return bound, given, table, rows
 
 
@@ -68,10 +68,10 @@ def solved(runs: Any, law: str | Law, how: Settings) -> Posing:
     return Posing(bound, how, given, table, rows, *_settled(bound, rows, how))
 
 
-def check_drawn(rows: Rows, how: Settings) -> None:
-    """RequestError for draws that need clusters or strata which these rows do not have."""
-    kinds = {"clusters": bool(rows.clusters), "strata": bool(rows.strata)}
-    uncertainty.choose(how.uncertainty, len(rows.y_n), how.draws, **kinds)
+def drawn_by(rows: Rows, how: Settings) -> str:
+    """The method of the draws; RequestError for one that needs what these rows or the objective do not have."""
+    kinds = {"clusters": rows.count_clusters(), "strata": bool(rows.strata)}
+    return uncertainty.choose(how.uncertainty, how.chosen, len(rows.y_n), how.draws, **kinds)
 
 
 def pose(law: Law, runs: Runs, objective: Objective) -> Problem:

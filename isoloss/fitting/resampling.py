@@ -2,7 +2,8 @@
 
 Pairs draw whole runs, so nothing is assumed of how the scatter changes over the table (Efron and Tibshirani 1993,
 section 9.5); clusters draw all rows of a run together, strata draw within each part; the wild bootstrap keeps the
-design and turns the residuals (Wu 1986). Shapes: `n` runs, `p` coordinates, `s` draws, `c` clusters.
+design and turns the residuals (Wu 1986; Feng, He and Hu 2011 for objectives with corners).
+Shapes: `n` runs, `p` coordinates, `s` draws, `c` clusters.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from isoloss.fitting.linked import Linked
 from isoloss.fitting.newton import LOOSE, Posed, Progress, Solved, gradually, minimise
 from isoloss.fitting.sample import Sample
-from isoloss.fitting.spread import leverage
+from isoloss.fitting.spread import restored
 
 NUMBERS_AT_ONCE = 4_000_000  # numbers of the table of weights held in memory together
 FEW_STEPS = 40  # enough for nearly every draw, from the optimum of all runs
@@ -27,6 +28,7 @@ HELPED = 0.5  # of draws that must end at an optimum, for a way to be worth its 
 RARE = 0.05  # of draws that a longer search lowers: so few hardly change an interval
 NEAR_AND_FAR = (0, 2, 5, 11)  # places of other draws' optima in their order, from which a search begins
 RESTARTS, RESTART_STEPS = 2, 15
+COIN, FEWEST_COINS = np.array([-1.0, 1.0]), 12
 WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])  # Webb 2023, six points
 
 
@@ -62,14 +64,18 @@ def redrawn(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
 
 
 def turned(basis: Basis, rng: np.random.Generator, draws: int) -> Sample:
-    """The law's own outputs with residuals, corrected for leverage, times one random factor a cluster."""
+    """The law's own outputs with restored residuals, each cluster's turned or not by the toss of a coin.
+
+    Coins keep both the variance and the density at zero, which decides how sure a robust fit is; few clusters have too
+    few of them, and take Webb's six points.
+    """
     problem, u_p = basis.problem, basis.from_pb[:, 0]
-    factor_sc = rng.choice(WEBB, size=(draws, int(basis.cluster_n.max()) + 1))
-    residual_n = -problem.residual_n(u_p) / np.sqrt(1 - np.minimum(leverage(problem, u_p), 0.99))
-    moved_sn = residual_n * factor_sc[:, basis.cluster_n]
+    clusters = int(basis.cluster_n.max()) + 1
+    factor_sc = rng.choice(COIN if clusters >= FEWEST_COINS else WEBB, size=(draws, clusters))
+    moved_sn = -restored(problem, u_p, basis.cluster_n) * factor_sc[:, basis.cluster_n]
     predicted_n = problem.predicted(u_p)
     y_sn = predicted_n * np.exp(moved_sn) if problem.objective.log else predicted_n + moved_sn
-    return Sample(None, y_sn, _centres(problem, rng, draws))
+    return Sample(None, y_sn, _centres(problem, rng, draws, about_p=u_p))
 
 
 def draw(basis: Basis, draws: int, sampler: Sampler = redrawn) -> Solved:
@@ -116,12 +122,16 @@ def _counts(basis: Basis, rng: np.random.Generator, draws: int) -> np.ndarray:
     return count_sc if len(stratum_c) == len(basis.cluster_n) else count_sc[:, basis.cluster_n]
 
 
-def _centres(problem: Posed, rng: np.random.Generator, draws: int) -> np.ndarray | None:
-    # A prior is as uncertain as it says: each draw believes another centre.
+def _centres(
+    problem: Posed, rng: np.random.Generator, draws: int, about_p: np.ndarray | None = None
+) -> np.ndarray | None:
+    # A prior is as uncertain as it says: each draw believes another centre, about its mean, or about the optimum that
+    # outputs are made anew from.
     if not (isinstance(problem, Linked) and problem.worth and problem.precision_q.any()):
         return None
     deviation_q = np.divide(1, np.sqrt(problem.precision_q), where=problem.precision_q > 0, out=0 * problem.mean_q)
-    return problem.mean_q + deviation_q * rng.standard_normal((draws, len(deviation_q)))
+    centre_q = problem.mean_q if about_p is None else about_p
+    return centre_q + deviation_q * rng.standard_normal((draws, len(deviation_q)))
 
 
 def _refitted(basis: Basis, sample: Sample, draws: int, tell: Progress) -> Solved:

@@ -36,6 +36,10 @@ class Rows:
     strata: str = ""
     findings: tuple[Finding, ...] = ()
 
+    def count_clusters(self, group: slice = slice(None)) -> int:
+        """How many clusters there are in a group, or in all; 0 where every row stands for itself."""
+        return len(np.unique(self.cluster_n[group])) if self.clusters else 0
+
 
 def arrange(
     law: Law,

@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from isoloss.fitting.newton import Posed
+from isoloss.fitting.objectives import Objective
+
+PROBES = np.array([1e-6, 1e-3, 0.1, 1.0])  # residuals that tell what kind of objective it is
+MOST_LEVERAGE = 0.9  # a run that decides more of its own prediction tells nothing of its scatter
 
 
 def worth(problem: Posed, u_p: np.ndarray) -> float:
@@ -52,10 +56,57 @@ def sandwich(problem: Posed, u_p: np.ndarray, cluster_n: np.ndarray) -> np.ndarr
 
 def leverage(problem: Posed, u_p: np.ndarray) -> np.ndarray:
     """How much of its own prediction each run decides, between 0 and 1, (n,)."""
+    return (_hat(problem, u_p) ** 2).sum(axis=1)
+
+
+def _hat(problem: Posed, u_p: np.ndarray) -> np.ndarray:
+    # Q of the hat matrix Q Q', (n, q).
     answer_np = problem.sensitivity(u_p)[:, free_coordinates(problem, u_p)] * np.sqrt(_weight(problem))[:, None]
     size_p = np.linalg.norm(answer_np, axis=0)
     basis_np, singular_p, _ = np.linalg.svd(answer_np / np.where(size_p > 0, size_p, 1), full_matrices=False)
-    return (basis_np[:, singular_p > 1e-12 * singular_p.max(initial=0)] ** 2).sum(axis=1)
+    return basis_np[:, singular_p > 1e-12 * singular_p.max(initial=0)]
+
+
+def restored(problem: Posed, u_p: np.ndarray, cluster_n: np.ndarray) -> np.ndarray:
+    """The residuals (n,) as they would be of clusters that the fit had not seen: r + (I - H)^-1 H psi(r) / E[psi'].
+
+    H is a cluster's block of the hat matrix. For squares and single runs that is r / (1 - h), the third kind of
+    MacKinnon and White 1985; for clusters that of Bell and McCaffrey 2002; for other objectives the correction of Feng,
+    He and Hu 2011, Biometrika 98:995, without which the runs that a robust fit passes through have no scatter.
+    """
+    residual_n, root_n = problem.residual_n(u_p), np.sqrt(_weight(problem))
+    slope = max(_slope(problem, u_p), 1e-300)
+    pull_n = root_n * problem.objective.terms(residual_n)[1] / slope
+    lost_n = _unseen(_hat(problem, u_p), pull_n, cluster_n)
+    return residual_n + np.divide(lost_n, root_n, where=root_n > 0, out=np.zeros(len(root_n)))
+
+
+def curved(problem: Posed, u_p: np.ndarray) -> float:
+    """The share of the runs in the objective's curved part, 0 to 1: 1 for squares, near 0 for straight lines."""
+    steepest = float(problem.objective.terms(np.zeros(1))[2][0])
+    return float(np.clip(_slope(problem, u_p) / steepest, 0, 1)) if steepest > 0 else 1.0
+
+
+def _slope(problem: Posed, u_p: np.ndarray) -> float:
+    # E[psi'], over a window that knows that p parameters have drawn the residuals to zero.
+    residual_n = problem.residual_n(u_p)
+    freedom = max(len(residual_n) - len(free_coordinates(problem, u_p)), 1)
+    bend_n = _bends(problem, residual_n, np.sqrt(len(residual_n) / freedom))
+    return float(np.average(bend_n, weights=_weight(problem)))
+
+
+def _unseen(basis_nq: np.ndarray, pull_n: np.ndarray, cluster_n: np.ndarray) -> np.ndarray:
+    # (I - H)^-1 H of every cluster's block times its pull.
+    if len(np.unique(cluster_n)) == len(cluster_n):
+        share_n = np.minimum((basis_nq**2).sum(axis=1), MOST_LEVERAGE)
+        return share_n / (1 - share_n) * pull_n
+    lost_n = np.empty(len(pull_n))
+    for cluster in range(int(cluster_n.max()) + 1):
+        rows = np.flatnonzero(cluster_n == cluster)
+        direction_mr, size_r, _ = np.linalg.svd(basis_nq[rows], full_matrices=False)
+        share_r = np.minimum(size_r**2, MOST_LEVERAGE)
+        lost_n[rows] = direction_mr @ (share_r / (1 - share_r) * (direction_mr.T @ pull_n[rows]))
+    return lost_n
 
 
 def free_coordinates(problem: Posed, u_p: np.ndarray) -> np.ndarray:
@@ -69,6 +120,12 @@ def inverse(matrix_pp: np.ndarray) -> np.ndarray:
     return np.linalg.pinv(matrix_pp / np.outer(size_p, size_p), rcond=1e-14, hermitian=True) / np.outer(size_p, size_p)
 
 
+def is_square(objective: Objective) -> bool:
+    """Whether a residual twice as large pulls twice as hard, however large it is."""
+    slope = objective.terms(PROBES)[1]
+    return bool(np.allclose(slope / PROBES, slope[0] / PROBES[0]))
+
+
 def _moments(problem: Posed, u_p: np.ndarray) -> tuple[float, float]:
     # E[psi^2], for p fitted coordinates, and E[psi'].
     residual_n, weight_n = problem.residual_n(u_p), _weight(problem)
@@ -79,8 +136,8 @@ def _moments(problem: Posed, u_p: np.ndarray) -> tuple[float, float]:
     return max(psi_square, 1e-300), max(psi_slope, 1e-300)
 
 
-def _bends(problem: Posed, residual_n: np.ndarray) -> np.ndarray:
-    window = 1.4826 * float(np.median(np.abs(residual_n))) * len(residual_n) ** -0.2 or 1e-12
+def _bends(problem: Posed, residual_n: np.ndarray, widened: float = 1.0) -> np.ndarray:
+    window = 1.4826 * widened * float(np.median(np.abs(residual_n))) * len(residual_n) ** -0.2 or 1e-12
     up_n, down_n = (problem.objective.terms(residual_n + step)[1] for step in (window, -window))
     return (up_n - down_n) / (2 * window)
 

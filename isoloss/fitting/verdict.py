@@ -22,6 +22,9 @@ VANISHED = 1e-6  # a term that is nowhere a larger part of the output has left t
 UNSEEN = 1e-6  # singular values below this part of the largest are rounding
 TOGETHER = 0.98  # correlation of log inputs beyond which they count as one
 GROWTH = 0.01  # of the objective, by which the play of the parameters is told
+FAR_OFF = 4.5  # robust standard deviations beyond which normal scatter throws a run in fewer than 1 of 100 sweeps
+LEAST_SPARE = 5  # runs more than parameters, before the scatter is known at all
+EXACT = 1e8  # times rounding: below this the law passes through every run
 STOOD = 1e-9  # an optimum nearer to its start, in natural steps, has not moved
 
 
@@ -32,7 +35,9 @@ def verdict(problem: Posed, starts: Solved) -> tuple[Status, list[Finding], Cert
         ends = _at_end(problem, u_p)
         flat, unseen = flat_findings(problem, u_p)
         paper = certificate(problem, starts, ends, flat)
-    found = [*bound_findings(problem, u_p, ends), *(unseen or tie_findings(problem)), *start_findings(paper)]
+        outliers = outlier_findings(problem, u_p)
+    seen = [*bound_findings(problem, u_p, ends), *(unseen or tie_findings(problem))]
+    found = [*seen, *start_findings(paper), *outliers]
     if len(ends):
         return "at_bound", found, paper
     if flat:
@@ -156,6 +161,33 @@ def tie_findings(problem: Posed) -> list[Finding]:
     inputs = _inputs_together(problem)
     fix = "Add runs that change one of them and keep the other."
     return [Finding("B2", "amber", inputs, None, fix)] if inputs else []
+
+
+def outlier_findings(problem: Posed, u_p: np.ndarray) -> list[Finding]:
+    """C2, amber: runs so far off that squares of their residuals pull the whole law after them, and its intervals.
+
+    Residuals are corrected for leverage; their scale is the median of their sizes, which outliers hardly move.
+    """
+    residual_n, n = problem.residual_n(u_p), len(problem.y_n)
+    is_exact = float(np.sum(residual_n**2)) <= EXACT * problem.rounding
+    if not spread.is_square(problem.objective) or n < len(u_p) + LEAST_SPARE or is_exact:
+        return []
+    size_n = np.abs(residual_n) * np.sqrt(_weights(problem) / (1 - np.minimum(spread.leverage(problem, u_p), 0.99)))
+    far_n = size_n / max(1.4826 * float(np.median(size_n)), 1e-300)
+    count = int((far_n > FAR_OFF).sum())
+    if not count:
+        return []
+    runs = f"{count} of {n} runs lies" if count == 1 else f"{count} of {n} runs lie"
+    sentence = (
+        f"{runs} more than {FAR_OFF:g} standard deviations off the law (the farthest {far_n.max():.1f}): "
+        "squares let them pull the law, and the intervals do not know of that."
+    )
+    fix = 'Check these runs, or fit with objective="huber_log".'
+    return [Finding("C2", "amber", sentence, float(far_n.max()), fix)]
+
+
+def _weights(problem: Posed) -> np.ndarray | float:
+    return 1.0 if problem.weight_n is None else problem.weight_n
 
 
 def _play(problem: Posed, u_p: np.ndarray, free: np.ndarray, least: float) -> np.ndarray:
