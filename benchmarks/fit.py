@@ -134,12 +134,13 @@ def lmfit_least(the_sum: by_hand.Sum, start_pb: np.ndarray) -> float:
 
 
 def iminuit_least(the_sum: by_hand.Sum, start_pb: np.ndarray) -> float:
-    from iminuit import Minuit
+    import iminuit
 
+    minuit: Any = iminuit.Minuit
     logs = np.log(the_sum.params_n), np.log(the_sum.tokens_n), np.log(the_sum.loss_n), the_sum.weight_n
     ends = []
     for start_p in start_pb.T:
-        judge = Minuit(
+        judge = minuit(
             lambda v_p: by_hand.value_and_gradient(v_p, *logs)[0],
             start_p,
             grad=lambda v_p: by_hand.value_and_gradient(v_p, *logs)[1],
