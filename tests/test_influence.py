@@ -91,7 +91,7 @@ def test_approaches_that_disagree_are_found() -> None:
     # A second valley that the Chinchilla law cannot follow: sizes above the best are punished with the budget.
     runs = profiles(0.0005)
     beyond = np.log(runs["params"] / best_size(runs["flops"]))
-    bent = runs["loss"] * (1 + 0.02 * (beyond + 0.12 * np.log(runs["flops"] / 6e18)) ** 2)
+    bent = runs["loss"] * (1 + 0.03 * (beyond + 0.2 * np.log(runs["flops"] / 6e18)) ** 2)
     told = approaches(runs.with_columns(loss=bent, run=[f"r{i}" for i in range(len(runs))]), flops=1e24, draws=100)
     assert told.answers[0].refusal
     assert [f.severity for f in told.findings] == ["amber"]

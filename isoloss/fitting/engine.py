@@ -123,7 +123,7 @@ def _draws(posing: Posing, status: Status) -> tuple[Solved, tuple[str, ...], lis
 def _further(posing: Posing, fit: Fit, draws: Solved) -> list[Finding]:
     found = [*posing.rows.findings, *draw_findings(draws)]
     is_plain = isinstance(posing.problem, Problem) and posing.problem.weight_n is None and fit.status == "converged"
-    if len(fit.draws_sp) and is_plain and influence.answers(fit.law):
+    if len(fit.draws_sp) and is_plain and fit.data.n <= influence.MANY_RUNS and influence.answers(fit.law):
         found += influence.influence(posing.table, fit).findings
     return found
 

@@ -29,6 +29,7 @@ MOVES = 0.1  # a run that moves the best size by more is named
 NAMED, GROUP = 5, 5
 STEPS = 30
 REFITTED = 400  # runs that are left out in turn
+MANY_RUNS = 5000  # beyond so many, a single one cannot decide
 COARSE, FINE, WIDTH = 400, 161, 2.0  # grid of log size: once over all, then about the optimum
 
 
@@ -61,7 +62,8 @@ def influence(runs: Runs, fit: Fit, *, flops: Any = None, moves: float = MOVES) 
     """Leave out each run in turn and tell by how much the best size at `flops` (10 times the largest, if None) moves.
 
     `fit` is a fit to `runs`, of a law of size and tokens. Every refit starts from the fit's optimum, and all are
-    solved together. Finding B4 names the runs that move it by more than `moves`, or beyond the fit's 90% interval.
+    solved together. Finding B4 names the runs that move it by more than `moves`, or beyond the fit's 90% interval;
+    there is none where the fit has no best size at that compute.
     Raises RequestError for a law that tells no best size, or a fit that is not of these runs.
     """
     if not answers(fit.law):
@@ -81,6 +83,8 @@ def influence(runs: Runs, fit: Fit, *, flops: Any = None, moves: float = MOVES) 
 
     row_n = _rows(problem, table)
     best = float(best_sizes(fit.law, fit.theta_p[None], target)[0])
+    if not np.isfinite(best):
+        return Influence(target, size, np.nan, np.full(len(row_n), np.nan), (), (), np.nan, ())
     moves_n = np.empty(len(row_n))
     moves_n[row_n] = _moves(problem, fit, target, best)
 
@@ -89,7 +93,7 @@ def influence(runs: Runs, fit: Fit, *, flops: Any = None, moves: float = MOVES) 
     groups = [tuple(int(i) for i in order[:GROUP]) for order in (np.argsort(moves_n), np.argsort(-moves_n))]
     without_2n = np.array([~np.isin(row_n, group) for group in groups], float)
     joint_2 = best_sizes(fit.law, _refits(problem, fit.theta_p, without_2n), target, about=best) / best - 1
-    strongest = int(np.nanargmax(np.abs(np.log1p(joint_2))))
+    strongest = int(np.argmax(np.nan_to_num(np.abs(np.log1p(joint_2)), nan=-1.0)))
     group, together = groups[strongest], float(joint_2[strongest])
     findings = _findings(runs, size, target, best, moves_n, rows, group, together)
     return Influence(target, size, best, moves_n, rows, group, together, findings)
@@ -180,7 +184,7 @@ def _findings(
     at = f"best {size} at {numbers.short(flops)} FLOP ({numbers.short(best)})"
     joint = f"without {', '.join(runs_name(runs, i) for i in group)} together it moves by {together:+.0%}"
     if not rows:
-        i = int(np.nanargmax(np.abs(moves_n)))
+        i = int(np.argmax(np.nan_to_num(np.abs(moves_n), nan=-1.0)))
         most = f"it moves most, by {moves_n[i]:+.1%}, without {runs_name(runs, i)}"
         sentence = f"No single run decides the {at}: {most}; {joint}."
         return (Finding("B4", "note", sentence, float(moves_n[i])),)
