@@ -27,7 +27,7 @@ def runs_from(source: str, columns: Sequence[str] | None = None, where: str | No
 
 def fit_runs(runs: Runs, how: Fitting) -> Fit:
     """Fit the runs as the options say."""
-    from isoloss.fitting import fit
+    from isoloss.comparing import fit
 
     return fit(runs, how.law, **settings(how))
 
@@ -60,7 +60,7 @@ def fit_from(source: str, how: Fitting) -> Fit:
     """A fit, from whatever the source names: a saved fit, a table of runs, the embedded ladder, a published key."""
     path = Path(source)
     if path.exists() or source == LADDER:
-        if path.is_file() and _holds_a_fit(path):
+        if holds_a_fit(path):
             return Fit.load(path)
         return fit_runs(runs_from(source, how.column, how.where), how)
     from isoloss.published import keys, published
@@ -92,8 +92,9 @@ def _prior(words: str) -> tuple[float, float]:
     return numbers.parse(mean), numbers.parse(deviation)
 
 
-def _holds_a_fit(path: Path) -> bool:
-    if path.suffix != ".json":
+def holds_a_fit(path: Path) -> bool:
+    """Whether a file is a saved fit; FormatError for JSON that cannot be read."""
+    if path.suffix != ".json" or not path.is_file():
         return False
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
