@@ -4,6 +4,9 @@ Six nouns (Runs, Law, Fit, Plan, Spec, Figure), and the verbs that lead from one
 """
 
 from isoloss import samples
+from isoloss.comparing import backtest, calibrated, compare, fit
+from isoloss.core.backtest import Backtest
+from isoloss.core.comparison import Comparison
 from isoloss.core.errors import IsolossError
 from isoloss.core.figure import Figure
 from isoloss.core.fit import Fit
@@ -11,7 +14,7 @@ from isoloss.core.law import Law, law
 from isoloss.core.plan import Plan
 from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
-from isoloss.fitting import fit, profile
+from isoloss.fitting import profile
 from isoloss.fitting.envelope import envelope
 from isoloss.fitting.isoflop import isoflop
 from isoloss.lab import train
@@ -23,6 +26,8 @@ from isoloss.reporting import report
 __version__ = "0.1.0"
 
 __all__ = [
+    "Backtest",
+    "Comparison",
     "Figure",
     "Fit",
     "IsolossError",
@@ -30,6 +35,9 @@ __all__ = [
     "Plan",
     "Runs",
     "Spec",
+    "backtest",
+    "calibrated",
+    "compare",
     "envelope",
     "fit",
     "isoflop",

@@ -16,7 +16,7 @@ Source = Annotated[
     ),
 ]
 RunsFile = Annotated[str, typer.Argument(metavar="RUNS", help="A table of runs, or `ladder` (the embedded one).")]
-LawName = Annotated[str, typer.Option("--law", help="The law to fit; `isoloss laws` lists them.")]
+LawName = Annotated[str, typer.Option("--law", help="The law to fit (`isoloss laws` lists them), or auto.")]
 Bind = Annotated[
     list[str] | None,
     typer.Option(

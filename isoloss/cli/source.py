@@ -27,7 +27,7 @@ def runs_from(source: str, columns: Sequence[str] | None = None, where: str | No
 
 def fit_runs(runs: Runs, how: Fitting) -> Fit:
     """Fit the runs as the options say."""
-    from isoloss.fitting import fit
+    from isoloss.comparing import fit
 
     return fit(runs, how.law, **settings(how))
 
@@ -63,7 +63,7 @@ def fit_from(source: str, how: Fitting) -> Fit:
     """
     path = Path(source)
     if path.exists() or source == LADDER:
-        noun = _noun_in(path) if path.is_file() else ""
+        noun = noun_in(path)
         if noun == "groups":
             known = ", ".join(Groups.load(path))
             raise RequestError(f"{source} holds groups: {known}.", do=f"Name one of them: '{source}#GROUP'.")
@@ -102,8 +102,9 @@ def _prior(words: str) -> tuple[float, float]:
     return numbers.parse(mean), numbers.parse(deviation)
 
 
-def _noun_in(path: Path) -> str:
-    if path.suffix != ".json":
+def noun_in(path: Path) -> str:
+    """Which noun a JSON file holds, "fit" or "groups"; FormatError for JSON that cannot be read."""
+    if path.suffix != ".json" or not path.is_file():
         return ""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

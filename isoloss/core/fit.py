@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from isoloss.core import numbers, storage
+from isoloss.core.calibration import Calibration
 from isoloss.core.certificate import Certificate
 from isoloss.core.errors import RequestError
 from isoloss.core.estimate import Estimate, check_level
@@ -62,7 +63,8 @@ class Fit:
     `objective` is the name and the value minimised; `residuals_n` are log(measured) - log(predicted), as parts of what
     `noise` says of their size, from which a new run's scatter is drawn; `assumptions` are sentences that hold for every
     answer; `origin` names a published source; `fixed` names parameters that were not free; the `certificate` tells what
-    the solver saw; `clusters` counts the independent runs behind the rows, 0 where every row is one.
+    the solver saw; `clusters` counts the independent runs behind the rows, 0 where every row is one; the `calibration`
+    widens the intervals of new runs with their distance beyond the data.
     A published fit may have no draws: its answers then carry no interval, and say so.
     """
 
@@ -81,6 +83,7 @@ class Fit:
     fixed: tuple[str, ...] = ()
     noise: Noise = field(default_factory=Noise)
     clusters: int = 0
+    calibration: Calibration | None = None
 
     @property
     def theta(self) -> dict[str, float]:
@@ -118,13 +121,17 @@ class Fit:
         if kind == "run":
             factor_m = self.noise.factor({c: points[c] for c in self.noise.columns}, len(mid_m))
             draws_sm = draws_sm * np.exp(self._new_run_scatter(len(draws_sm))[:, None] * factor_m)
+        widened: tuple[str, ...] = ()
+        if kind == "run" and self.calibration:
+            draws_sm = mid_m + (draws_sm - mid_m) * self.calibration.factor(points.columns)
+            widened = (self.calibration.stated(points.columns),)
         return Prediction(
             Estimate.of(mid_m, draws_sm, level),
             self.law.output.name,
             {c: points[c] for c in self.law.columns},
             level,
             kind,
-            (*points.notes, *self.stated(), *(lacking if len(draws_sm) else ())),
+            (*points.notes, *self.stated(), *widened, *(lacking if len(draws_sm) else ())),
             self.reach({c: points[c] for c in self.law.columns}),
         )
 
@@ -157,7 +164,9 @@ class Fit:
         found = []
         for name, values in inputs.items():
             low, high = self.data.ranges.get(name, (math.nan, math.nan))
-            beyond = max(float(np.max(values)) / high, low / float(np.min(values))) if high > 0 else math.nan
+            least = float(np.min(values))
+            below = low / least if least > 0 else 1.0
+            beyond = max(float(np.max(values)) / high, below) if high > 0 else math.nan
             if beyond > 1.0 + 1e-9:
                 severity = "amber" if beyond > 10 else "note"
                 span = f"{numbers.short(low)} to {numbers.short(high)}"
@@ -178,8 +187,8 @@ class Fit:
         return smooth_s * np.sqrt(freedom / rng.chisquare(freedom, size=draws))
 
     @property
-    def _free(self) -> int:
-        return len(self.theta_p) - len(self.fixed)
+    def _free(self) -> float:
+        return self.law.freedom(self.theta_p) - len(self.fixed)
 
     def save(self, path: Any) -> None:
         """Write the fit as JSON, exactly; raises OutputError where the place cannot be written."""
@@ -212,6 +221,7 @@ class Fit:
             "fixed": list(self.fixed),
             "noise": self.noise.to_json(),
             "clusters": self.clusters,
+            "calibration": self.calibration.to_json() if self.calibration else None,
         }
 
     @classmethod
@@ -236,6 +246,7 @@ class Fit:
             fixed=tuple(d["fixed"]),
             noise=Noise.from_json(d["noise"]),
             clusters=int(d.get("clusters", 0)),
+            calibration=Calibration.from_json(d["calibration"]) if d.get("calibration") else None,
         )
 
     def summary(self, level: float = 0.9) -> dict[str, Any]:

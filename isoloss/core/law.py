@@ -97,6 +97,10 @@ class Law:
         shape = (*theta_sp.shape[:-1], x_kn.shape[1])
         return np.stack([np.broadcast_to(part, shape) for part in compiled(list(x_kn), columns)], axis=-1)
 
+    def freedom(self, theta_p: np.ndarray) -> float:
+        """How many numbers a fit of this law chooses, at parameters (p,)."""
+        return float(len(self.parameters))
+
     def theta(self, values: Mapping[str, float]) -> np.ndarray:
         """Order named parameter values into a vector (p,); every name must be there, and no other."""
         for name in values:
@@ -156,9 +160,18 @@ def every() -> dict[str, Law]:
 
 
 def find(name: str | Law) -> Law:
-    """The law called `name`, or UnknownNameError with near names."""
+    """The law called `name`, or UnknownNameError with near names; "chinchilla + quanta" is the blend of the two."""
     if isinstance(name, Law):
         return name
+    if "+" in name:
+        from isoloss.core.blend import named
+
+        return named(name)
+    return find_one(name)
+
+
+def find_one(name: str) -> Law:
+    """The registered law called `name`, or UnknownNameError with near names."""
     known = every()
     if name not in known:
         raise UnknownNameError("law", name, known, "List them with: isoloss laws.")

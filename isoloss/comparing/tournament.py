@@ -1,0 +1,163 @@
+"""compare(): laws ranked by how well they predict larger runs from smaller ones.
+
+Shapes: `n` runs, `c` cuts, `k` candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isoloss.comparing import scores
+from isoloss.comparing.blending import weights
+from isoloss.comparing.candidates import EMPHASES, Candidate, applicable, enough
+from isoloss.comparing.cuts import Cut, cut
+from isoloss.comparing.trials import Trials, fitted, per_cut, predicted, tried
+from isoloss.core.backtest import Backtest
+from isoloss.core.calibration import Measure
+from isoloss.core.comparison import Comparison, Rival
+from isoloss.core.errors import DesignError
+from isoloss.core.fit import Fit
+from isoloss.core.law import Law
+from isoloss.core.runs import Runs
+from isoloss.fitting.settings import Settings
+
+CUTS = 5
+LEVEL = 0.9
+POSITIVE = "losses of zero or below have no logarithm, so squared differences are minimised"
+
+
+@dataclass(frozen=True, eq=False)
+class Tournament:
+    """Complete runs, their cuts, every candidate's fits below them and back-test, and scores (c, k) by error."""
+
+    runs: Runs
+    measure: Measure
+    cuts: tuple[Cut, ...]
+    trials: Trials
+    tests: tuple[Backtest, ...]
+    error_ck: np.ndarray
+    settings: Mapping[str, Any]
+    excluded: Mapping[str, str]
+    assumptions: tuple[str, ...]
+
+    @property
+    def weight_k(self) -> np.ndarray:
+        """The candidates' weights in a blend."""
+        return weights(self.error_ck)
+
+
+def compare(
+    runs: Any, laws: Iterable[str | Law] | None = None, *, cuts: int | Iterable[float] = CUTS, **settings: Any
+) -> Comparison:
+    """Rank laws by extrapolation: hide the largest runs, fit the others, predict what was hidden, at several cuts.
+
+    Without `laws`, every law whose inputs the table has and whose output is its loss (see `candidates.applicable`).
+    `cuts` is how many, or the values of the measure (compute, or size times data, or what varies) to cut at. Each law
+    is fitted twice: with all runs alike, and with weights in proportion to the root of their measure. Scores are the
+    relative error and the continuous ranked probability score of new-run draws above the cut, both weighted by the
+    decades beyond it, and AICc, BIC and the error of left-out runs on all runs. Settings are those of `fit`.
+    Raises DesignError where the runs leave no place to cut, or no law can be fitted below it.
+    """
+    held = tournament(runs, laws, cuts, settings)
+    rivals = [_rival(held, k) for k in range(len(held.trials.candidates))]
+    return Comparison(
+        rivals=tuple(sorted(rivals, key=lambda r: (r.error + r.crps, r.parameters))),
+        excluded={**held.excluded, **held.trials.refused},
+        measure=held.measure,
+        cuts=tuple(c.at for c in held.cuts),
+        n=len(held.runs),
+        source=held.runs.source,
+        assumptions=(*held.runs.notes, *held.assumptions),
+    )
+
+
+def tournament(
+    runs: Any, laws: Iterable[str | Law] | None, cuts: int | Iterable[float], settings: Mapping[str, Any]
+) -> Tournament:
+    """Fit the candidates below the cuts and test them above; raises what `compare` raises."""
+    how = Settings.read(settings)
+    table = as_runs(runs)
+    chosen, excluded = applicable(table, laws, how.inputs)
+    columns = dict.fromkeys(c for law in chosen for c in law.columns)
+    table = table.complete([*columns, chosen[0].output.name])
+    measure = Measure.among(tuple(columns))
+    made = cut(table, measure, cuts)
+    settings, assumptions = _objective(table[chosen[0].output.name], settings)
+    emphases = EMPHASES if how.weights is None else EMPHASES[:1]
+    carried, few = _carried(chosen, len(made[0].below))
+    candidates = [Candidate(law, emphasis) for law in carried for emphasis in emphases]
+    trials = tried(candidates, made, measure, settings, how.progress)
+    if not trials.candidates:
+        reasons = "; ".join(f"{law}: {why}" for law, why in {**few, **trials.refused}.items())
+        raise DesignError(f"No law can be fitted below the first cut, {measure} = {made[0].at:.3g}.", reasons)
+    tests = tuple(
+        predicted(c.law.name, fits, made, measure, LEVEL)
+        for c, fits in zip(trials.candidates, trials.fits, strict=True)
+    )
+    error_ck = np.stack([per_cut(test, np.abs(test.miss_r)) for test in tests], axis=1)
+    return Tournament(table, measure, made, trials, tests, error_ck, settings, {**excluded, **few}, assumptions)
+
+
+def as_runs(runs: Any) -> Runs:
+    """A table of runs, read where it is a path or a frame."""
+    if isinstance(runs, Runs):
+        return runs
+    from isoloss.loaders import read
+
+    return read(runs)
+
+
+def _carried(chosen: Sequence[Law], n: int) -> tuple[list[Law], dict[str, str]]:
+    few = {law.name: enough(law, n) for law in chosen if enough(law, n)}
+    return [law for law in chosen if law.name not in few], few
+
+
+def _objective(y_n: np.ndarray, settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    if y_n.min() > 0 or settings.get("objective", Settings.objective) != Settings.objective:
+        return settings, ()
+    return {**settings, "objective": "squared"}, (POSITIVE,)
+
+
+def _rival(held: Tournament, k: int) -> Rival:
+    candidate, test = held.trials.candidates[k], held.tests[k]
+    whole = fitted(candidate, held.runs, held.measure, held.settings, 0)
+    residual_n = _log_residuals(whole, held.runs)
+    aicc, bic = scores.criteria(residual_n, len(whole.law.names) - len(whole.fixed))
+    return Rival(
+        law=candidate.law.name,
+        emphasis=candidate.emphasis,
+        parameters=len(whole.law.names),
+        error=float(held.error_ck[:, k].mean()),
+        bias=float(per_cut(test, test.miss_r).mean()),
+        crps=float(per_cut(test, _crps(held.trials.fits[k], held.cuts, test)).mean()),
+        coverage=test.coverage,
+        aicc=aicc,
+        bic=bic,
+        loo=scores.left_out(whole, held.runs),
+        weight=float(held.weight_k[k]),
+        inputs=candidate.law.binding,
+    )
+
+
+def _crps(fits: Sequence[Fit], cuts: Sequence[Cut], test: Backtest) -> np.ndarray:
+    parts = [
+        scores.crps(scores.quantiles(fit, cut.above), cut.above[fit.law.output.name])
+        for fit, cut in zip(fits, cuts, strict=True)
+    ]
+    return np.concatenate(parts) / np.abs(test.reached_r)
+
+
+def _log_residuals(fit: Fit, runs: Runs) -> np.ndarray:
+    mid_n = fit.law.value(np.array([runs[c] for c in fit.law.columns]), fit.theta_p)
+    ratio_n = runs[fit.law.output.name] / mid_n
+    return np.log(ratio_n) if (ratio_n > 0).all() else ratio_n - 1.0
+
+
+def without(held: Tournament, c: int) -> np.ndarray:
+    """The candidates' weights from every cut but one, so that this one tests them; from all where there is no other."""
+    others = np.delete(held.error_ck, c, axis=0)
+    return weights(others if len(others) else held.error_ck)
