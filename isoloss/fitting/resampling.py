@@ -25,6 +25,7 @@ EXCHANGED, EXCHANGES = 64, 3  # optima of other draws that every draw is tried a
 SEARCHED, SEARCHES, GAIN = 32, 3, 1e-6  # draws that are searched longer at first, how often, and what counts as lower
 MOST_LOST = 0.2  # of draws that are on their way still, beyond which there is a valley, and no search is of use
 HELPED = 0.5  # of draws that must end at an optimum, for a way to be worth its cost for the others
+AFFORDED = 5e6  # draws times runs times squared coordinates: beyond, a search of all would take many seconds
 RARE = 0.05  # of draws that a longer search lowers: so few hardly change an interval
 NEAR_AND_FAR = (0, 2, 5, 11)  # places of other draws' optima in their order, from which a search begins
 RESTARTS, RESTART_STEPS = 2, 15
@@ -155,7 +156,7 @@ def _through_easier_scales(problem: Posed, best: Solved, start_ps: np.ndarray, s
         if len(rows):
             found = gradually(problem, start_ps[:, rows], sample.take(rows), most_steps=MANY_STEPS)
             best = best.put(rows, found)
-            if np.mean(found.converged_b) < HELPED:
+            if np.mean(found.converged_b) < HELPED or not _is_cheap(problem, len(lost)):
                 break
     return best
 
@@ -183,7 +184,7 @@ def _searched(basis: Basis, best: Solved, sample: Sample) -> Solved:
         after = _again(basis.problem, best, sample, rows, rng)
         is_lower_s = after.value_b[rows] < best.value_b[rows] * (1 - GAIN)
         gained = rows[is_lower_s & after.converged_b[rows]]
-        if len(gained) <= RARE * len(rows):
+        if len(gained) <= RARE * len(rows) or not _is_cheap(basis.problem, draws):
             return after
         best, rows = after, gained if search else np.arange(draws)
     return best
@@ -211,6 +212,10 @@ def _again(problem: Posed, best: Solved, sample: Sample, rows: np.ndarray, rng: 
         )
         best = put(start.u_pb)
     return best
+
+
+def _is_cheap(problem: Posed, draws: int) -> bool:
+    return draws * len(problem.y_n) * len(problem.names) ** 2 <= AFFORDED
 
 
 def _some(draws: int) -> np.ndarray:

@@ -206,12 +206,12 @@ def _affine(problem: Problem, theta_pb: np.ndarray, index: list[int]) -> tuple[n
 
 def _best_apart(value_b: np.ndarray, unit_qb: np.ndarray, keep: int) -> np.ndarray:
     # Greedily: the best, then the best that is not its neighbour, and so on.
-    order = [int(i) for i in np.argsort(value_b, kind="stable") if np.isfinite(value_b[i])]
+    order = np.argsort(value_b, kind="stable")
+    left = order[np.isfinite(value_b[order])]
     apart = 1.5 * len(value_b) ** (-1 / max(len(unit_qb), 1))
     chosen: list[int] = []
-    for i in order:
-        if all(np.abs(unit_qb[:, i] - unit_qb[:, c]).max() > apart for c in chosen):
-            chosen.append(i)
-        if len(chosen) == keep:
-            break
+    while len(left) and len(chosen) < keep:
+        chosen.append(int(left[0]))
+        is_far_b = (np.abs(unit_qb[:, left] - unit_qb[:, left[:1]]) > apart).any(axis=0)
+        left = left[is_far_b]
     return np.array(chosen, int)
