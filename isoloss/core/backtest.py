@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from isoloss.core import numbers
+from isoloss.core import numbers, text
 from isoloss.core.calibration import NEAR, Calibration, Measure
 
 FARTHEST = 50.0  # a miss of more half-widths than this tells no more
@@ -142,7 +142,7 @@ class Backtest:
                 f"{cut.error:>7.2%} {cut.bias:>+8.2%} {cut.coverage:>7.0%} {cut.width:>7.2%}"
             )
         lines.append(f"  inside over all cuts: {self.coverage:.0%}")
-        return "\n".join([*lines, *(f"  assuming {note}" for note in self.notes)])
+        return "\n".join([*lines, *text.notes(self.notes, ())])
 
 
 def _quantile(values_r: np.ndarray, weight_r: np.ndarray, level: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from isoloss.core import numbers
+from isoloss.core import numbers, text
 from isoloss.core.calibration import Measure
 
 
@@ -90,7 +90,7 @@ class Comparison:
                 f"  {r.label[:33]:<33} {r.parameters:>2} {r.error:>7.2%} {r.bias:>+8.2%} {r.crps:>7.2%} "
                 f"{r.coverage:>6.0%} {r.aicc - least:>6.0f} {r.bic - least_bic:>6.0f} {r.loo:>6.2%} {r.weight:>5.0%}"
             )
-        lines += [f"  assuming {a}" for a in self.assumptions]
+        lines += text.notes(self.assumptions, ())
         return "\n".join([*lines, *(f"  without {law}: {why}" for law, why in self.excluded.items())])
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from isoloss.core import numbers, storage
+from isoloss.core import numbers, storage, text
 from isoloss.core.calibration import Calibration
 from isoloss.core.certificate import Certificate
 from isoloss.core.errors import RequestError
@@ -275,7 +275,7 @@ class Fit:
         for name in self.law.names:
             lines.append(f"  {name:>8} = {self.interval(name)}")
         lines += [str(self.certificate)] if self.certificate else []
-        lines += [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
+        lines += text.notes(self.assumptions, self.findings)
         return "\n".join(lines)
 
 

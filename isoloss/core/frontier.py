@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isoloss.core import numbers, storage
+from isoloss.core import numbers, storage, text
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 from isoloss.core.fit import STATUS_MEANING, Data, Fit, Status
@@ -177,7 +177,7 @@ class Frontier:
             numbers_of = ", ".join(f"{name} = {fit.interval(name)}" for name in fit.law.names)
             lines.append(f"  {fit.law.output.name:>13} = {fit.law.name}({', '.join(fit.law.columns)}): {numbers_of}")
         lines += [f"  {_row(o, self.size.law.output.name)}" for o in self.optima if not o.left_out]
-        lines += [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
+        lines += text.notes(self.assumptions, self.findings)
         return "\n".join(lines)
 
     def _parts(self) -> tuple[tuple[str, Fit], ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isoloss.core import text
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 
@@ -45,7 +46,7 @@ class Plan:
         for option in self.options:
             lines += [f"  {option.label}"] if option.label else []
             lines += [f"  {name:>17}  {estimate}" for name, estimate in option.estimates.items()]
-        lines += [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
+        lines += text.notes(self.assumptions, self.findings)
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from isoloss.core import numbers
+from isoloss.core import numbers, text
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 
@@ -64,5 +64,5 @@ class Prediction:
         for i in range(len(self.estimate)):
             at = ", ".join(f"{name} {numbers.short(float(v[i]))}" for name, v in self.inputs.items())
             lines.append(f"  {at}: {self.estimate[i]}")
-        notes = [f"  assuming {a}" for a in self.assumptions] + [f"  {f}" for f in self.findings]
+        notes = text.notes(self.assumptions, self.findings)
         return "\n".join([head, *lines, *notes])
