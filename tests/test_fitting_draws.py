@@ -70,6 +70,7 @@ def test_checkpoints_of_a_run_are_drawn_together(name: str) -> None:
     )
     alone = fit(runs, objective="squared_log", draws=200, uncertainty="pairs", cluster=False)
     assert not any("cluster" in a for a in alone.assumptions)
+    assert any(f.code == "D2" and f"Column '{name}'" in f.sentence for f in alone.findings)
     width, narrow = (f.interval("E").high - f.interval("E").low for f in (found, alone))
     assert width > 1.3 * narrow
     basis = basis_of(runs)

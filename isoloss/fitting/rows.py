@@ -95,7 +95,9 @@ def _clusters(law: Law, runs: Runs, group_n: np.ndarray, cluster: str | bool | N
     if isinstance(cluster, str):
         few = _fewest(_told_apart(runs, cluster)[0], group_n)
         return cluster, _too_few(law, cluster, few, "the intervals of draws by cluster are rough, and too narrow")
-    column = _found(runs) if cluster is None else ""
+    column = _found(runs)
+    if column and cluster is False:
+        return "", (_alone(column),)
     few = _fewest(_codes(runs, column)[0], group_n) if column else 0
     findings = _too_few(law, column, few, "rows are drawn instead, and the intervals are too narrow") if column else ()
     return ("" if findings else column), findings
@@ -109,6 +111,14 @@ def _found(runs: Runs) -> str:
             if len(labels) < len(runs) and _same_size(runs, code_n):
                 return column
     return ""
+
+
+def _alone(column: str) -> Finding:
+    sentence = (
+        f"Column '{column}' says that several rows come from one run, and they are drawn as if they did not: "
+        "the intervals are too narrow."
+    )
+    return Finding("D2", "amber", sentence, None, "Leave cluster as it is, so that rows of one run are drawn together.")
 
 
 def _fewest(code_n: np.ndarray, group_n: np.ndarray) -> int:
