@@ -10,7 +10,7 @@ import typer
 
 from isoloss.cli.options import Fitting
 from isoloss.cli.output import leave, show
-from isoloss.cli.source import fit_from
+from isoloss.cli.source import fit_from, noun_in
 from isoloss.core import storage
 from isoloss.core.estimate import check_level
 from isoloss.core.fit import Fit
@@ -26,11 +26,7 @@ FrontierFile = Annotated[
 def plannable(source: str, how: Fitting) -> Fit | Frontier:
     """A saved frontier, or whatever else the source names: a saved fit, a table of runs, a published key."""
     path = Path(source)
-    if (
-        path.suffix == ".json"
-        and path.is_file()
-        and '"noun": "frontier"' in path.read_text(encoding="utf-8", errors="replace")[:200]
-    ):
+    if noun_in(path) == "frontier":
         return Frontier.load(path)
     return fit_from(source, how)
 

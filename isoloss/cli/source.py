@@ -103,7 +103,7 @@ def _prior(words: str) -> tuple[float, float]:
 
 
 def noun_in(path: Path) -> str:
-    """Which noun a JSON file holds, "fit" or "groups"; FormatError for JSON that cannot be read."""
+    """Which noun a JSON file holds, "fit", "groups" or "frontier"; FormatError for JSON that cannot be read."""
     if path.suffix != ".json" or not path.is_file():
         return ""
     try:

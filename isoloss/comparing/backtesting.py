@@ -9,7 +9,7 @@ from typing import Any
 from isoloss.comparing.auto import AUTO, blend_test
 from isoloss.comparing.candidates import Candidate, bound
 from isoloss.comparing.cuts import cut
-from isoloss.comparing.tournament import CUTS, as_runs, tournament
+from isoloss.comparing.tournament import CUTS, tournament
 from isoloss.comparing.trials import fitted, predicted
 from isoloss.core import law as laws
 from isoloss.core.backtest import Backtest
@@ -19,6 +19,7 @@ from isoloss.core.errors import RequestError
 from isoloss.core.estimate import check_level
 from isoloss.core.fit import Fit
 from isoloss.core.law import Law
+from isoloss.fitting.rows import as_runs
 from isoloss.fitting.settings import Settings
 
 

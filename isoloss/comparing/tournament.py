@@ -23,6 +23,7 @@ from isoloss.core.errors import DesignError
 from isoloss.core.fit import Fit
 from isoloss.core.law import Law
 from isoloss.core.runs import Runs
+from isoloss.fitting.rows import as_runs
 from isoloss.fitting.settings import Settings
 
 CUTS = 5
@@ -100,15 +101,6 @@ def tournament(
     )
     error_ck = np.stack([per_cut(test, np.abs(test.miss_r)) for test in tests], axis=1)
     return Tournament(table, measure, made, trials, tests, error_ck, settings, {**excluded, **few}, assumptions)
-
-
-def as_runs(runs: Any) -> Runs:
-    """A table of runs, read where it is a path or a frame."""
-    if isinstance(runs, Runs):
-        return runs
-    from isoloss.loaders import read
-
-    return read(runs)
 
 
 def _carried(chosen: Sequence[Law], n: int) -> tuple[list[Law], dict[str, str]]:

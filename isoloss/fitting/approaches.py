@@ -18,10 +18,11 @@ from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
 from isoloss.core.frontier import Frontier
 from isoloss.fitting import engine
-from isoloss.fitting.budgets import as_runs, sweep
+from isoloss.fitting.budgets import sweep
 from isoloss.fitting.envelope import envelope
 from isoloss.fitting.grid_bias import best_size
 from isoloss.fitting.isoflop import isoflop
+from isoloss.fitting.rows import as_runs
 
 FAR = 100.0
 

@@ -6,7 +6,6 @@ Shapes: `n` runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -55,15 +54,6 @@ class Budget:
 
     def __str__(self) -> str:
         return f"{numbers.short(self.flops)} FLOP"
-
-
-def as_runs(runs: Any) -> Runs:
-    """A table as it is, or read from a path or a data frame."""
-    if isinstance(runs, Runs):
-        return runs
-    from isoloss.loaders import read
-
-    return read(runs)
 
 
 def sweep(runs: Runs, size: str | None, output: str) -> Sweep:

@@ -19,9 +19,10 @@ from isoloss.core.finding import Finding
 from isoloss.core.fit import Data
 from isoloss.core.frontier import Frontier, Optimum
 from isoloss.fitting import checks, grid_bias
-from isoloss.fitting.budgets import Sweep, as_runs, sweep
+from isoloss.fitting.budgets import Sweep, sweep
 from isoloss.fitting.frontier_fits import Points, Weights, fits
 from isoloss.fitting.frontier_lines import line
+from isoloss.fitting.rows import as_runs
 from isoloss.fitting.verdict import gravest_first
 
 RUN_NAMES = ("run", "name", "id", "run_id")

@@ -16,12 +16,13 @@ from isoloss.core.fit import Data
 from isoloss.core.frontier import Frontier, Optimum
 from isoloss.fitting import checks, grid_bias, profiles
 from isoloss.fitting import isoflop_findings as said
-from isoloss.fitting.budgets import as_runs, by_budget, sweep, tuned
+from isoloss.fitting.budgets import by_budget, sweep, tuned
 from isoloss.fitting.frontier_fits import Points, Weights, fits
 from isoloss.fitting.frontier_lines import line
 from isoloss.fitting.isoflop_grid import Grid, drawn, errors
 from isoloss.fitting.outliers import outliers
 from isoloss.fitting.profiles import Profile
+from isoloss.fitting.rows import as_runs
 from isoloss.fitting.verdict import gravest_first
 
 REACH = 8.0

@@ -18,7 +18,7 @@ from isoloss.fitting.linked import Linked, link
 from isoloss.fitting.newton import Posed, Solved
 from isoloss.fitting.objectives import Objective
 from isoloss.fitting.problem import Problem
-from isoloss.fitting.rows import Rows, arrange, grouped
+from isoloss.fitting.rows import Rows, arrange, as_runs, grouped
 from isoloss.fitting.settings import Settings
 from isoloss.fitting.solving import solve
 from isoloss.fitting.spread import worth
@@ -52,7 +52,7 @@ def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs, 
     """The law bound, the runs as given, complete, and arranged; raises what `fit` raises, before any work is done."""
     bound = find(law).bind(**how.inputs)
     how.links.check(bound)
-    given = _as_runs(runs)
+    given = as_runs(runs)
     checks.check_bound(bound, given)
     table = given.complete([*bound.columns, bound.output.name])
     for group in grouped(table, how.by).values():
@@ -112,11 +112,3 @@ def _settled(law: Law, rows: Rows, how: Settings) -> tuple[Posed, Solved, Noise]
             problem = problem.believing(worth(problem, u_p))
         starts = solve(problem)
     return problem, starts, scatter
-
-
-def _as_runs(runs: Any) -> Runs:
-    if isinstance(runs, Runs):
-        return runs
-    from isoloss.loaders import read
-
-    return read(runs)

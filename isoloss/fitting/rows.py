@@ -6,6 +6,7 @@ Shapes: `n` runs, `k` inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +81,15 @@ def arrange(
         strata or "",
         findings,
     )
+
+
+def as_runs(runs: Any) -> Runs:
+    """A table as it is, or read from a path or a data frame."""
+    if isinstance(runs, Runs):
+        return runs
+    from isoloss.loaders import read
+
+    return read(runs)
 
 
 def grouped(runs: Runs, by: str | None) -> dict[str, Runs]:
