@@ -4,8 +4,10 @@ Six nouns (Runs, Law, Fit, Plan, Spec, Figure), and the verbs that lead from one
 """
 
 from isoloss import samples
-from isoloss.comparing import backtest, calibrated, compare, fit
+from isoloss.checking import check, fit
+from isoloss.comparing import backtest, calibrated, compare
 from isoloss.core.backtest import Backtest
+from isoloss.core.checkup import Checkup
 from isoloss.core.comparison import Comparison
 from isoloss.core.errors import IsolossError
 from isoloss.core.figure import Figure
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Backtest",
+    "Checkup",
     "Comparison",
     "Figure",
     "Fit",
@@ -37,6 +40,7 @@ __all__ = [
     "Spec",
     "backtest",
     "calibrated",
+    "check",
     "compare",
     "envelope",
     "fit",

@@ -27,14 +27,14 @@ def runs_from(source: str, columns: Sequence[str] | None = None, where: str | No
 
 def fit_runs(runs: Runs, how: Fitting) -> Fit:
     """Fit the runs as the options say."""
-    from isoloss.comparing import fit
+    from isoloss.checking import fit
 
     return fit(runs, how.law, **settings(how))
 
 
 def fit_groups(runs: Runs, how: Fitting, by: str | None, share: str | None) -> Groups:
     """Fit the law to every group, as the options say."""
-    from isoloss.fitting import fit
+    from isoloss.checking import fit
 
     return fit(runs, how.law, by=by, share=share or "", **settings(how))  # type: ignore[arg-type]
 

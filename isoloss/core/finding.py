@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Severity = Literal["red", "amber", "note"]
 
@@ -23,3 +24,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Red findings, then amber ones, then notes."""
+    return tuple(sorted(findings, key=lambda f: get_args(Severity).index(f.severity)))

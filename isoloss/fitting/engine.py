@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from isoloss.core.finding import Finding
+from isoloss.core.finding import Finding, gravest_first
 from isoloss.core.fit import Data, Fit, Status
 from isoloss.core.groups import Groups
 from isoloss.core.law import Law
@@ -24,7 +24,7 @@ from isoloss.fitting.resampling import Basis
 from isoloss.fitting.rows import Rows, grouped
 from isoloss.fitting.settings import Settings
 from isoloss.fitting.solving import rivals
-from isoloss.fitting.verdict import draw_findings, gravest_first, verdict
+from isoloss.fitting.verdict import draw_findings, verdict
 
 BY_CLUSTER = ("cluster", "stratified", "wild", "sandwich")  # the kinds of draws that look at clusters, and at strata
 BY_STRATUM = ("cluster", "stratified")

@@ -15,7 +15,7 @@ import numpy as np
 from isoloss.core import numbers
 from isoloss.core.errors import DesignError
 from isoloss.core.estimate import Estimate
-from isoloss.core.finding import Finding
+from isoloss.core.finding import Finding, gravest_first
 from isoloss.core.fit import Data
 from isoloss.core.frontier import Frontier, Optimum
 from isoloss.fitting import checks, grid_bias
@@ -23,7 +23,6 @@ from isoloss.fitting.budgets import Sweep, sweep
 from isoloss.fitting.frontier_fits import Points, Weights, fits
 from isoloss.fitting.frontier_lines import line
 from isoloss.fitting.rows import as_runs
-from isoloss.fitting.verdict import gravest_first
 
 RUN_NAMES = ("run", "name", "id", "run_id")
 POINTS = 150  # values of compute at which the curves are compared

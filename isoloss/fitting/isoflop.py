@@ -12,6 +12,7 @@ import numpy as np
 from isoloss.core import numbers
 from isoloss.core.errors import RequestError
 from isoloss.core.estimate import Estimate
+from isoloss.core.finding import gravest_first
 from isoloss.core.fit import Data
 from isoloss.core.frontier import Frontier, Optimum
 from isoloss.fitting import checks, grid_bias, profiles
@@ -23,7 +24,6 @@ from isoloss.fitting.isoflop_grid import Grid, drawn, errors
 from isoloss.fitting.outliers import outliers
 from isoloss.fitting.profiles import Profile
 from isoloss.fitting.rows import as_runs
-from isoloss.fitting.verdict import gravest_first
 
 REACH = 8.0
 TOLERANCE = 0.1

@@ -47,11 +47,6 @@ def verdict(problem: Posed, starts: Solved) -> tuple[Status, list[Finding], Cert
     return "converged", found, paper
 
 
-def gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Red findings, then amber ones, then notes."""
-    return tuple(sorted(findings, key=lambda f: ("red", "amber", "note").index(f.severity)))
-
-
 def agreeing(problem: Posed, starts: Solved) -> np.ndarray:
     """Which starts reached the lowest objective, (b,)."""
     least = starts.value_b.min()

@@ -1,0 +1,5 @@
+"""Says what is wrong with runs and with fits to them: one function a finding."""
+
+from isoloss.checking.examining import check, fit
+
+__all__ = ["check", "fit"]
