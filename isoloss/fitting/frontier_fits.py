@@ -18,26 +18,31 @@ from isoloss.fitting.frontier_lines import Weighing
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Compute-optimal points in logarithms: compute x_b; size, tokens and loss (b, t), NaN where none was found."""
+    """Compute-optimal points in logarithms: compute x_b; size, tokens and loss (b, t), NaN where none was found.
+
+    `grain_b` is how far a size may be off besides, as a deviation that draws do not have yet.
+    """
 
     x_b: np.ndarray
     size_bt: np.ndarray
     tokens_bt: np.ndarray
     loss_bt: np.ndarray
+    grain_b: np.ndarray | float = 0.0
 
     @property
     def draws(self) -> Points:
         """The draws alone."""
-        return Points(self.x_b, self.size_bt[:, 1:], self.tokens_bt[:, 1:], self.loss_bt[:, 1:])
+        return Points(self.x_b, self.size_bt[:, 1:], self.tokens_bt[:, 1:], self.loss_bt[:, 1:], self.grain_b)
 
     def strayed(self, size: Weighing, loss: Weighing, rng: np.random.Generator) -> Points:
         """The points with each draw moved by the scatter that draws do not have yet; tokens move against sizes."""
         move_bt, lift_bt = rng.standard_normal((2, *self.size_bt.shape))
         move_bt[:, 0] = lift_bt[:, 0] = 0.0
+        move_bt *= np.hypot(size.beyond, self.grain_b)[..., None]
         return Points(
             self.x_b,
-            self.size_bt + size.beyond * move_bt,
-            self.tokens_bt - size.beyond * move_bt,
+            self.size_bt + move_bt,
+            self.tokens_bt - move_bt,
             self.loss_bt + loss.beyond * lift_bt,
         )
 
@@ -56,7 +61,9 @@ class Weights:
         x_b, draws = points.x_b, points.draws
         size_b, loss_b = points.size_bt[:, 0], points.loss_bt[:, 0]
         of_size = lines.weighing(
-            lines.variances(draws.size_bt), lines.straight_misfit(x_b, size_b), np.isfinite(size_b).sum() - 2
+            lines.variances(draws.size_bt) + points.grain_b**2,
+            lines.straight_misfit(x_b, size_b),
+            np.isfinite(size_b).sum() - 2,
         )
         spread_b = lines.variances(draws.loss_bt)
         has_floor = lines.shows_floor(lines.floored(x_b, draws.loss_bt, 1 / spread_b), len(x_b))

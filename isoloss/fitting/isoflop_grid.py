@@ -56,7 +56,7 @@ class Grid:
             [_accounted(self.table, b, c, x) for b, c, x in zip(self.budgets, curves, size_bt, strict=True)]
         )
         tokens_bt = x_b[:, None] - np.log(FLOP_PER_PARAM_AND_TOKEN) - size_bt + spent_bt
-        return Points(x_b, size_bt, tokens_bt, loss_bt)
+        return Points(x_b, size_bt, tokens_bt, loss_bt, np.array([curve.grain for curve in curves]))
 
     def best(self, curves: list[Profile]) -> list[np.ndarray]:
         """The levelled log losses of each curve's runs, as one set (1, n)."""
