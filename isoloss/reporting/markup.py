@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -72,3 +73,13 @@ def _mathml(expression: Any) -> str:
     from sympy.printing.mathml import mathml
 
     return mathml(expression, printer="presentation")
+
+
+def section(title: str, *children: Any) -> Html:
+    """A part of the page under its heading."""
+    return tag("section", tag("h2", title), *children)
+
+
+def facts(told: Mapping[str, Any]) -> Html:
+    """Names and what is said of each."""
+    return tag("dl", *(joined(tag("dt", name), tag("dd", words)) for name, words in told.items()), class_="facts")

@@ -11,8 +11,10 @@ from string import Template
 from typing import Any
 
 from isoloss import plots
+from isoloss.checking import check
 from isoloss.comparing import Outcome, holdout
 from isoloss.core import numbers, storage
+from isoloss.core.checkup import Checkup
 from isoloss.core.errors import RequestError
 from isoloss.core.estimate import check_level
 from isoloss.core.figure import Figure
@@ -20,7 +22,7 @@ from isoloss.core.figure_style import scientific
 from isoloss.core.fit import Fit
 from isoloss.core.plan import Option, Plan
 from isoloss.core.runs import Runs
-from isoloss.core.split import held_out
+from isoloss.core.split import held_out, training
 from isoloss.planning import cost, plan
 from isoloss.planning.cost import SIZES
 from isoloss.reporting import markup, sections
@@ -31,7 +33,7 @@ LESS, MORE = 0.1, 10.0  # the budgets planned for beside the one in question, in
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Everything that a report says, before it is put into words."""
+    """Everything that a report says, before it is put into words; constants of the literature have no `checkup`."""
 
     runs: Runs
     fit: Fit
@@ -42,6 +44,7 @@ class Content:
     around: tuple[Option, ...]
     outcomes: tuple[Outcome, ...]
     figures: tuple[Figure, ...]
+    checkup: Checkup | None
 
 
 def report(runs: Runs, fit: Fit, *, to: Any, flops: Any = None, level: float = 0.9) -> Path:
@@ -83,7 +86,14 @@ def gather(runs: Runs, fit: Fit, to: Path, flops: float, level: float) -> Conten
         (less.options[0], asked.options[0], more.options[0]),
         holdout(fit, held_out(runs), level),
         figures,
+        _examined(runs, fit, flops),
     )
+
+
+def _examined(runs: Runs, fit: Fit, flops: float) -> Checkup | None:
+    if fit.origin:
+        return None
+    return check(training(runs), fit.law, flops=flops, fit=fit, objective=fit.objective[0])
 
 
 def render(content: Content) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +11,13 @@ from isoloss.core import numbers
 from isoloss.core.estimate import Estimate
 from isoloss.core.figure import Figure
 from isoloss.core.figure_style import scientific
-from isoloss.core.finding import Finding
 from isoloss.core.fit import STATUS_MEANING
 from isoloss.core.quantities import QUANTITIES
 from isoloss.core.split import held_out, training
 from isoloss.planning import cost
 from isoloss.reporting import provenance
-from isoloss.reporting.markup import Html, formula, items, joined, symbol, table, tag
+from isoloss.reporting.diagnoses import every_finding, finding, findings
+from isoloss.reporting.markup import Html, facts, formula, items, joined, section, symbol, table, tag
 
 if TYPE_CHECKING:
     from isoloss.reporting.page import Content
@@ -32,7 +31,6 @@ WORDS = {
     "body_flops": "training compute C, embeddings left out",
     "loss": "validation loss L",
 }
-SEVERITY = {"red": "Serious", "amber": "Caution", "note": "Note"}
 
 
 def body(content: Content) -> Html:
@@ -65,7 +63,7 @@ def answer(content: Content) -> Html:
         ),
         tag("p", _standing(content), class_="lead"),
         tag("dl", *(_tile(name, option[name], content.level) for name in asked), class_="tiles"),
-        *(_finding(f) for f in _all_findings(content) if f.severity != "note"),
+        *(finding(f) for f in every_finding(content) if f.severity != "note"),
         _around(content, asked),
         class_="answer",
     )
@@ -127,7 +125,7 @@ def parameters(content: Content) -> Html:
         estimate = fit.interval(name, content.level)
         rows.append([symbol(name), _mid(estimate), _interval(estimate) if estimate.known else "not known"])
     scatter = f" One run scatters by {fit.scatter:.2%} about the law." if math.isfinite(fit.scatter) else ""
-    return _section(
+    return section(
         "The law's parameters",
         formula(fit.law.output.symbol, [i.symbol for i in fit.law.inputs], fit.law.formula.shown),
         tag("p", tag("b", f"Status: {fit.status}"), f": {STATUS_MEANING[fit.status]}.{scatter}"),
@@ -139,10 +137,8 @@ def predictions(content: Content) -> Html:
     """What the fit said about runs that it had not seen, beside what they reached."""
     title = "Has it predicted before?"
     if not content.outcomes:
-        return _section(
-            title, tag("p", "No run was held out, so nothing here has been checked beyond the runs fitted.")
-        )
-    return _section(title, tag("p", _verdict(content)), _outcomes(content))
+        return section(title, tag("p", "No run was held out, so nothing here has been checked beyond the runs fitted."))
+    return section(title, tag("p", _verdict(content)), _outcomes(content))
 
 
 def _verdict(content: Content) -> str:
@@ -193,7 +189,7 @@ def picture(figure: Figure) -> Html:
         for panel in figure.panels
     ]
     several = " several" if len(charts) > 1 else ""
-    return _section(
+    return section(
         figure.title,
         tag(
             "figure",
@@ -206,29 +202,10 @@ def picture(figure: Figure) -> Html:
     )
 
 
-def findings(content: Content) -> Html:
-    """Every diagnosis, with its remedy."""
-    found = _all_findings(content)
-    if not found:
-        return _section("Findings", tag("p", "No check found anything to report."))
-    return _section("Findings", *(_finding(f) for f in found))
-
-
-def _finding(finding: Finding) -> Html:
-    words = f"{finding.sentence} {finding.fix}".strip()
-    label = f"{SEVERITY[finding.severity]} {finding.code}:"
-    return tag("div", tag("b", label), words, class_=f"finding {finding.severity}")
-
-
-def _all_findings(content: Content) -> list[Finding]:
-    seen = {str(f): f for f in (*content.fit.findings, *content.plan.findings)}
-    return sorted(seen.values(), key=lambda f: ("red", "amber", "note").index(f.severity))
-
-
 def assumptions(content: Content) -> Html:
     """What every number on the page takes for granted."""
     stated = dict.fromkeys((*content.plan.assumptions, *content.runs.notes))
-    return _section("Assumptions", items((_sentence(a) for a in stated), class_="plain"))
+    return section("Assumptions", items((_sentence(a) for a in stated), class_="plain"))
 
 
 def computed(content: Content) -> Html:
@@ -243,18 +220,18 @@ def computed(content: Content) -> Html:
         if len(fit.draws_sp)
         else "There are no draws, so there are no intervals."
     )
-    facts = {
+    told = {
         "objective": objective,
         "intervals": drawn,
         "best size": "for a budget C, the N that minimises the law's loss at D = C / 6N, found anew for every draw",
         "held-out runs": "predicted from the fit as it stands here; none of them entered it",
     }
     if not content.outcomes:
-        del facts["held-out runs"]
-    return _section(
+        del told["held-out runs"]
+    return section(
         "How it was computed",
         tag("p", fit.law.summary),
-        _facts(facts),
+        facts(told),
         tag("p", "The formula in LaTeX:"),
         tag("pre", fit.law.latex),
     )
@@ -262,20 +239,12 @@ def computed(content: Content) -> Html:
 
 def made_from(content: Content) -> Html:
     """Where the runs came from, what computed this, and how to repeat it."""
-    return _section(
+    return section(
         "Provenance",
-        _facts(provenance.facts(content)),
+        facts(provenance.facts(content)),
         tag("p", "To repeat it:"),
         tag("pre", provenance.command(content)),
     )
-
-
-def _facts(facts: dict[str, str]) -> Html:
-    return tag("dl", *(joined(tag("dt", name), tag("dd", words)) for name, words in facts.items()), class_="facts")
-
-
-def _section(title: str, *children: Iterable[Any]) -> Html:
-    return tag("section", tag("h2", title), *children)
 
 
 def _sentence(words: str) -> str:
