@@ -42,7 +42,8 @@ class Plan:
 
     def __str__(self) -> str:
         """The answer in sentences: numbers with intervals first, then what they rest on."""
-        lines = [f"{self.goal} ({self.level:.0%} intervals)"]
+        known = any(e.known and e.low != e.high for option in self.options for e in option.estimates.values())
+        lines = [text.wrapped(f"{self.goal} ({self.level:.0%} intervals)" if known else self.goal)]
         for option in self.options:
             lines += [f"  {option.label}"] if option.label else []
             lines += [f"  {name:>17}  {estimate}" for name, estimate in option.estimates.items()]

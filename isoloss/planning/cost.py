@@ -53,3 +53,8 @@ def count_of_compute(size: str) -> str:
 def size_behind(count: str) -> str:
     """The size that a count of compute goes with: the inverse of `count_of_compute`."""
     return "params" if count == "flops" else "body_params"
+
+
+def serving(params: Any, tokens: Any) -> Any:
+    """The FLOP of reading or writing so many tokens with so many parameters: the forward pass, a third of training."""
+    return total(params, tokens) / 3

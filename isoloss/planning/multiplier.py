@@ -6,7 +6,6 @@ as it stands. Shapes: `m` budgets, `s` draws, `p` parameters, `b` problems solve
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +19,11 @@ from isoloss.core.fit import Fit
 from isoloss.core.law import Law
 from isoloss.core.text import notes, wrapped
 from isoloss.planning import cost
+from isoloss.planning.answers import FEW, estimate, named
 from isoloss.planning.iso_cost import best_sizes, size_and_data
+from isoloss.planning.spending import LEAST, MOST, frontier, least_loss, needed_flops
 from isoloss.published import published
 
-LEAST, MOST = 1e3, 1e45  # FLOP between which the compute that is needed is looked for
-HALVINGS = 60
-FEW = 0.05  # the share of draws without an answer before it is more than a note
 PAIRED = "draws of the two fits belong together, so what they have in common cancels"
 INDEPENDENT = "draws of the two fits are independent of each other"
 
@@ -100,10 +98,10 @@ def multiplier(one: Fit | str, other: Fit | str, *, flops: Any, level: float = 0
     first, second = (published(fit) if isinstance(fit, str) else fit for fit in (one, other))
     _check(first, second)
     flops_m = _budgets(flops)
-    theta = [_sets(fit, rows) for fit, rows in zip((first, second), _draws(first, second), strict=True)]
-    reached_tm = np.stack([_reached(first.law, theta[0], flops) for flops in flops_m], axis=1)
+    theta = paired_sets(first, second)
+    reached_tm = np.stack([least_loss(first.law, theta[0], flops) for flops in flops_m], axis=1)
     _require_reached(names[0], reached_tm[0], flops_m)
-    needed_tm = np.stack([_needed(second.law, theta[1], reached_t) for reached_t in reached_tm.T], axis=1)
+    needed_tm = np.stack([needed_flops(second.law, theta[1], reached_t) for reached_t in reached_tm.T], axis=1)
     unreachable_m = np.isinf(needed_tm[1:]).mean(axis=0) if len(needed_tm) > 1 else np.isinf(needed_tm[0]) * 1.0
     unanswered = _unanswered(names, reached_tm[0], needed_tm, flops_m, second)
     paired = _are_paired(first, second)
@@ -112,9 +110,9 @@ def multiplier(one: Fit | str, other: Fit | str, *, flops: Any, level: float = 0
         names[1],
         first.law.output.name,
         flops_m,
-        _estimate(reached_tm, level),
-        _estimate(needed_tm, level),
-        _estimate(needed_tm / flops_m, level),
+        estimate(reached_tm, level),
+        estimate(needed_tm, level),
+        estimate(needed_tm / flops_m, level),
         unreachable_m,
         level,
         paired,
@@ -129,7 +127,7 @@ def _named(fit: Fit | str, nth: str) -> str:
 
 def _check(first: Fit, second: Fit) -> None:
     for fit in (first, second):
-        if _frontier(fit.law) is None:
+        if frontier(fit.law) is None:
             raise RequestError(
                 f"The law '{fit.law.name}' of {fit.law.output.name} against {' and '.join(fit.law.columns)} tells no "
                 "loss for a budget.",
@@ -148,6 +146,25 @@ def _budgets(flops: Any) -> np.ndarray:
     return flops_m
 
 
+def paired_sets(first: Fit, second: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Parameter sets (t, p) of both, row by row together: the best ones, then draws, paired where they belong so."""
+    one, two = (
+        np.vstack([fit.theta_p, fit.draws_sp[rows]])
+        for fit, rows in zip((first, second), _draws(first, second), strict=True)
+    )
+    t = max(len(one), len(two))
+    one, two = (np.resize(a, (t, a.shape[1])) if len(a) == 1 else a for a in (one, two))
+    return one, two
+
+
+def said_of_pairs(first: Fit, second: Fit) -> tuple[str, ...]:
+    """What the interval of a comparison holds, in words; nothing where neither fit has draws."""
+    without = [fit for fit in (first, second) if not len(fit.draws_sp)]
+    if len(without) == 1:
+        return (f"the interval holds nothing of how unsure '{named(without[0])}' is, which is not known",)
+    return () if without else (PAIRED if _are_paired(first, second) else INDEPENDENT,)
+
+
 def _are_paired(first: Fit, second: Fit) -> bool:
     # Fits of the same Groups have one objective, to the last digit, and draws of the same resamples.
     same = first.objective[0] != "" and first.objective == second.objective and first.seed == second.seed
@@ -164,53 +181,6 @@ def _draws(first: Fit, second: Fit) -> tuple[np.ndarray, np.ndarray]:
     return np.resize(np.arange(counts[0]), s if counts[0] else 0), mixed
 
 
-def _sets(fit: Fit, rows: np.ndarray) -> np.ndarray:
-    return np.vstack([fit.theta_p, fit.draws_sp[rows]])
-
-
-def _frontier(law: Law) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
-    # The least output for each parameter set (b, p) and budget (b,); NaN where there is none.
-    if law.output.name not in ("loss", "bits_per_byte", "error"):
-        return None
-    sides = size_and_data(law)
-    if sides is not None:
-        return lambda theta_bp, flops_b: _at_best_size(law, sides, theta_bp, flops_b)
-    if len(law.columns) == 1 and law.columns[0] in cost.COUNTS:
-        share = cost.COUNTS[law.columns[0]].of_budget
-        return lambda theta_bp, flops_b: law.formula.value([share * flops_b], list(theta_bp.T))
-    return None
-
-
-def _at_best_size(law: Law, sides: tuple[int, int], theta_bp: np.ndarray, flops_b: np.ndarray) -> np.ndarray:
-    size_b = best_sizes(law, theta_bp, flops_b)
-    pair = {sides[0]: size_b, sides[1]: cost.partner(flops_b, size_b)}
-    return law.formula.value([pair[0], pair[1]], list(theta_bp.T))
-
-
-def _reached(law: Law, theta_tp: np.ndarray, flops: float) -> np.ndarray:
-    frontier = _frontier(law)
-    assert frontier is not None
-    with np.errstate(all="ignore"):
-        return np.broadcast_to(frontier(theta_tp, np.full(len(theta_tp), flops)), len(theta_tp))
-
-
-def _needed(law: Law, theta_tp: np.ndarray, target_t: np.ndarray) -> np.ndarray:
-    # Bisection on log compute; infinite where even MOST is not enough, NaN where there is no frontier to ask.
-    frontier = _frontier(law)
-    assert frontier is not None
-    t = max(len(theta_tp), len(target_t))
-    theta_tp, target_t = (np.resize(a, (t, *a.shape[1:])) if len(a) == 1 else a for a in (theta_tp, target_t))
-    low_t, high_t = np.full(t, np.log(LEAST)), np.full(t, np.log(MOST))
-    with np.errstate(all="ignore"):
-        last_t = np.broadcast_to(frontier(theta_tp, np.exp(high_t)), t)
-        for _ in range(HALVINGS):
-            middle_t = (low_t + high_t) / 2
-            enough_t = frontier(theta_tp, np.exp(middle_t)) <= target_t
-            low_t, high_t = np.where(enough_t, low_t, middle_t), np.where(enough_t, middle_t, high_t)
-    needed_t = np.where(last_t <= target_t, np.exp((low_t + high_t) / 2), np.inf)
-    return np.where(np.isnan(last_t) | np.isnan(target_t), np.nan, needed_t)
-
-
 def _require_reached(name: str, reached_m: np.ndarray, flops_m: np.ndarray) -> None:
     lost = np.flatnonzero(np.isnan(reached_m))
     if len(lost):
@@ -219,16 +189,6 @@ def _require_reached(name: str, reached_m: np.ndarray, flops_m: np.ndarray) -> N
             "one token.",
             do="Look at its findings, or name another budget.",
         )
-
-
-def _estimate(values_tm: np.ndarray, level: float) -> Estimate:
-    # Quantiles that are draws themselves: between a number and infinity there is nothing to interpolate.
-    mid_m, draws_sm = values_tm[0], values_tm[1:]
-    if np.isfinite(draws_sm).all() or not len(draws_sm):
-        return Estimate.of(mid_m, draws_sm, level)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    low_m, high_m = (np.nanquantile(draws_sm, end, axis=0, method="inverted_cdf") for end in ends)
-    return Estimate(mid_m, low_m, high_m)
 
 
 def _assumptions(names: list[str], fits: tuple[Fit, Fit], paired: bool) -> tuple[str, ...]:
@@ -256,7 +216,7 @@ def _unanswered(
     names: list[str], reached_m: np.ndarray, needed_tm: np.ndarray, flops_m: np.ndarray, other: Fit
 ) -> list[Finding]:
     found = []
-    lowest_t = _reached(other.law, other.theta_p[None], MOST / 10)
+    lowest_t = least_loss(other.law, other.theta_p[None], MOST / 10)
     for i, flops in enumerate(flops_m.tolist()):
         budget, draws_s = numbers.short(flops), needed_tm[1:, i]
         if np.isinf(needed_tm[0, i]):

@@ -1,10 +1,11 @@
 """Which questions `plan` answers, and which one was asked: each is a registered function in a file of this folder.
 
     @question
-    def compute(fit: Fit, level: float, *, flops: Any) -> Plan:
+    def compute(fit: Fit, level: float, *, flops: Flops, family: FamilyOfShapes = None) -> Plan:
         "The best size and data for a training budget."
 
 The function's keyword-only arguments are its schema: those without a default must be asked for, the others may be.
+Their types, from `goals.py`, give the command line its flags.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from isoloss.core import discover
 from isoloss.core.errors import RequestError, UnknownNameError
@@ -20,9 +21,11 @@ from isoloss.core.estimate import check_level
 from isoloss.core.fit import Fit
 from isoloss.core.frontier import Frontier
 from isoloss.core.plan import Plan
+from isoloss.planning.goals import Goal
 from isoloss.published import published
 
 Answer = Callable[..., Plan]
+UNTOLD = Goal("...", "See the questions above.")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,17 @@ class Question:
 
     def takes(self, given: Mapping[str, Any]) -> bool:
         return self.goals <= given.keys() <= self.goals | self.options
+
+    def told(self) -> dict[str, Goal]:
+        """What is known of each goal and option, in the order of the signature."""
+        hints = get_type_hints(self.answer, include_extras=True)
+        names = inspect.signature(self.answer).parameters
+        return {name: _goal(hints.get(name)) for name in names if name in self.goals | self.options}
+
+    @property
+    def flags(self) -> str:
+        """The goals as flags of the command line, with examples: '--flops 1e24 --within 1%'."""
+        return " ".join(f"{flag(name)} {goal.example}" for name, goal in self.told().items() if name in self.goals)
 
     def __str__(self) -> str:
         goals = [f"{name}=..." for name in sorted(self.goals)] + [f"[{name}=...]" for name in sorted(self.options)]
@@ -62,12 +76,18 @@ def every() -> tuple[Question, ...]:
     return tuple(REGISTERED.values())
 
 
+def flag(name: str) -> str:
+    """The flag of the command line that a goal has: `unique_tokens` is `--unique-tokens`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def plan(fit: Fit | Frontier | str, *, level: float = 0.9, **asked: Any) -> Plan:
     """Answer a question about what to train, with `level` intervals and the assumptions behind them.
 
     `fit` is a Fit, a Frontier, or the key of a published fit: `plan("besiroglu2024", flops=1e24)`. The question is
-    told by the goals that are given; None counts as not given. Today: `flops`, a training budget or a list of them,
-    as numbers or as written ("1e24", "1 PF-days").
+    told by the goals that are given: a budget (`flops`), a `loss` to reach, either with a settled size (`params`),
+    amount of data (`tokens`) or `ratio` of the two, and more that `isoloss plan --help` lists. None counts as not
+    given; numbers may be written as people write them ("1e24", "7B", "1 PF-days", "2%"), and many may be lists.
     Raises RequestError where nothing, or nothing that goes together, was asked, or the fit cannot answer;
     UnknownNameError for a goal or a key that does not exist.
     """
@@ -92,8 +112,15 @@ def _choose(given: Mapping[str, Any]) -> Question:
     fitting = [q for q in questions if q.takes(given)]
     if fitting:
         return max(fitting, key=lambda q: len(q.goals))
+    near = [q for q in questions if q.goals & given.keys()] or questions
+    listed = "".join(f"\n    {q}" for q in near)
     raise RequestError(
         f"No plan follows from {' and '.join(sorted(given))}." if given else "The plan has no goal.",
-        f"Goals: {'; '.join(str(q) for q in questions)}.",
-        "Give one of them, for example plan(fit, flops=1e24).",
+        f"Goals that go together, [options] in brackets:{listed}",
+        "Give one such set, for example plan(fit, flops=1e24).",
     )
+
+
+def _goal(hint: Any) -> Goal:
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((mark for mark in marks if isinstance(mark, Goal)), UNTOLD)
