@@ -24,6 +24,7 @@ slow: .venv/test browser
 
 bench: .venv/test
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/train.py
 
 browser: .venv/test
