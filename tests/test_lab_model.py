@@ -55,7 +55,10 @@ def test_no_token_sees_a_later_one() -> None:
 def test_places_are_told_apart_by_their_distance_alone() -> None:
     """Rotary positions: what a query and a key have in common depends on how far apart they are."""
     model = awake(SMALL)
-    turns, query, key = model.rotation[:, 0, 0], *torch.randn(2, 8, dtype=torch.complex64)
+    turns, query, key = (
+        model.rotation[:, 0, 0],
+        *torch.randn(2, 8, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)),
+    )
     scores = {
         (here, there): (query * turns[here] * (key * turns[there]).conj()).real.sum().item()
         for here, there in ((3, 8), (103, 108), (3, 9))
