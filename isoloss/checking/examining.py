@@ -13,7 +13,7 @@ from isoloss.comparing.auto import AUTO
 from isoloss.core import law as laws
 from isoloss.core import numbers
 from isoloss.core.checkup import Checkup
-from isoloss.core.errors import DesignError, UnknownNameError
+from isoloss.core.errors import CellError, DesignError, UnknownNameError
 from isoloss.core.finding import Finding, gravest_first
 from isoloss.core.fit import Fit
 from isoloss.core.groups import Groups
@@ -76,7 +76,7 @@ def _examined(fitted: Fit, runs: Runs, settings: dict[str, Any]) -> Fit:
 def _fitted(runs: Runs, law: str | Law, settings: dict[str, Any]) -> Fit | None:
     try:
         return comparing.fit(runs, law, **settings)
-    except DesignError:
+    except (DesignError, CellError):
         if law == AUTO:
             raise
         return None

@@ -105,7 +105,7 @@ def _clusters(law: Law, runs: Runs, group_n: np.ndarray, cluster: str | bool | N
     if isinstance(cluster, str):
         few = _fewest(_told_apart(runs, cluster)[0], group_n)
         return cluster, _too_few(law, cluster, few, "the intervals of draws by cluster are rough, and too narrow")
-    column = _found(runs)
+    column = checkpointed(runs)
     if column and cluster is False:
         return "", (_alone(column),)
     few = _fewest(_codes(runs, column)[0], group_n) if column else 0
@@ -113,8 +113,8 @@ def _clusters(law: Law, runs: Runs, group_n: np.ndarray, cluster: str | bool | N
     return ("" if findings else column), findings
 
 
-def _found(runs: Runs) -> str:
-    # Several rows of one run, of one size, are checkpoints of one training; their scatter is not independent.
+def checkpointed(runs: Runs) -> str:
+    """The column that names runs of which several rows, all of one size, are checkpoints; empty if there is none."""
     for column in CHECKPOINTED:
         if column in runs:
             code_n, labels = _codes(runs, column)
