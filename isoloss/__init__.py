@@ -4,7 +4,7 @@ Six nouns (Runs, Law, Fit, Plan, Spec, Figure), and the verbs that lead from one
 """
 
 from isoloss import samples
-from isoloss.checking import check, fit
+from isoloss.checking import check, fit, multiverse
 from isoloss.comparing import backtest, calibrated, compare
 from isoloss.core.backtest import Backtest
 from isoloss.core.checkup import Checkup
@@ -47,6 +47,7 @@ __all__ = [
     "isoflop",
     "law",
     "multiplier",
+    "multiverse",
     "plan",
     "profile",
     "published",

@@ -24,6 +24,8 @@ TRUTH = {
     "beta": 0.366,
 }  # near Besiroglu et al. 2024, arXiv 2404.10102
 
+KAPLAN = {"N_c": 8.8e13, "D_c": 5.4e13, "alpha_N": 0.076, "alpha_D": 0.095}  # Kaplan et al. 2020, Table 1
+
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -64,6 +66,13 @@ def ray(sizes: int = 8, ratio: float = 20.0, scatter: float = 0.005, seed: int =
     return sweep(params, ratio * params, scatter, seed)
 
 
+def under_kaplan(runs: il.Runs, scatter: float = 0.003, seed: int = 0) -> il.Runs:
+    """The same runs with losses that Kaplan's law makes, with a relative scatter."""
+    law, noise_n = find("kaplan"), np.random.default_rng(seed).standard_normal(len(runs))
+    exact_n = law.value(np.array([runs["params"], runs["tokens"]]), law.theta(KAPLAN))
+    return runs.with_columns(loss=exact_n * np.exp(scatter * noise_n))
+
+
 def scattered(runs: il.Runs, x: str, y: str, title: str, marked: Sequence[int] = (), *lines: Line) -> Figure:
     """Two columns of runs against each other, some of the runs marked."""
     is_marked_n = np.isin(np.arange(len(runs)), list(marked))
@@ -73,3 +82,21 @@ def scattered(runs: il.Runs, x: str, y: str, title: str, marked: Sequence[int] =
     ]
     marks = (*(p for p in points if len(p.x)), *lines)
     return Figure(title=title, panels=(Panel(x=Axis(x), y=Axis(y), marks=marks),))
+
+
+def residuals(
+    example: Example, x: str, title: str, marked: Sequence[int] = (), fitted: Sequence[int] | None = None
+) -> Figure:
+    """Measured over fitted loss against a column, some of the runs marked; `fitted` are the runs of the fit, or all."""
+    runs = example.runs
+    fit = il.fit(runs if fitted is None else runs.take(np.array(fitted)), example.law, draws=0)
+    over = runs["loss"] / fit.predict(runs, kind="mean").mid
+    is_marked_n = np.isin(np.arange(len(over)), list(marked))
+    ends = np.array([runs[x].min(), runs[x].max()])
+    points = [
+        Points(x=runs[x][~is_marked_n], y=over[~is_marked_n], label="runs"),
+        Points(x=runs[x][is_marked_n], y=over[is_marked_n], label="the runs in question", role="optimum"),
+    ]
+    level = Line(x=ends, y=np.ones(2), label="the law", role="guide")
+    y = Axis("loss", "linear", words="loss, measured over fitted", unit="1")
+    return Figure(title, (Panel(Axis(x), y, (level, *(p for p in points if len(p.x)))),))

@@ -43,7 +43,7 @@ def draw(code: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = code
+    matplotlib.rcParams |= {"svg.hashsalt": code, "svg.fonttype": "none"}
     drawn = examples()[code].picture().to_matplotlib()
     drawn.savefig(PAGE.parent / "findings" / f"{code.lower()}.svg", metadata={"Date": None})
 

@@ -215,3 +215,9 @@ def _best_apart(value_b: np.ndarray, unit_qb: np.ndarray, keep: int) -> np.ndarr
         is_far_b = (np.abs(unit_qb[:, left] - unit_qb[:, left[:1]]) > apart).any(axis=0)
         left = left[is_far_b]
     return np.array(chosen, int)
+
+
+def afar(problem: Problem, unit_qb: np.ndarray) -> np.ndarray:
+    """Coordinates (p, b) of points of the unit cube, one dimension a nonlinear parameter; the linear ones follow."""
+    with np.errstate(all="ignore"):
+        return problem.internal(_filled_linear(problem, _placed(problem, unit_qb)))

@@ -67,7 +67,7 @@ def certificate(problem: Posed, starts: Solved, ends: np.ndarray, flat: Sequence
         agreed=int(agree_b.sum()),
         gap=float(others_b.min() / least - 1) if len(others_b) and least > 0 else math.inf,
         gradient=float(np.abs(slope_p[free]).max(initial=0.0)),
-        moved=float((np.abs(u_p - starts.start_pb[:, best]) / problem.stride_p).max()),
+        moved=float((np.abs(u_p[:, None] - starts.start_pb[:, agree_b]) / problem.stride_p[:, None]).max()),
         condition=float(np.linalg.cond(answer_nf / size_f)) if len(free) and (size_f > 0).all() else math.inf,
         bounds=tuple(problem.names[j] for j in ends),
         flat=tuple(flat),
@@ -198,9 +198,8 @@ def _flat(problem: Posed, names: Sequence[str], share: float) -> tuple[list[str]
     far = f"by up to {share:.1f} times their own size" if np.isfinite(share) else "without limit"
     inputs = _inputs_together(problem)
     fix = "Add runs that break this tie" if inputs else "Add runs over a wider range"
-    sentence = (
-        f"The runs do not fix {_listed(names)}: {subject} may move {far}, and the residuals hardly grow; "
-        "the intervals show too little of that." + (f" {inputs}" if inputs else "")
+    sentence = f"The runs do not fix {_listed(names)}: {subject} may move {far}, and the residuals hardly grow." + (
+        f" {inputs}" if inputs else ""
     )
     value = share if np.isfinite(share) else None
     return list(names), [Finding("B2", "red", sentence, value, f"{fix}, or fit a law with fewer parameters.")]
