@@ -360,3 +360,17 @@ def test_the_diverged_run_left_in_xlstm_is_named() -> None:
         pytest.skip("the shared data are not here")
     (far,) = [f for f in accused("R2", il.read(path)) if "far worse" in f.sentence]
     assert "ihp79346" in far.sentence
+
+
+@pytest.mark.skipif(not (DATA / "porian2024").exists(), reason="the shared data are not here")
+def test_porian_s_causes_are_named_recipe_by_recipe() -> None:
+    """Each step of the paper takes one cause away: counting, warm-up, schedule, tuning."""
+    runs = il.read(DATA / "porian2024" / "tidy.csv")
+    for group in sorted(set(runs["group"])):
+        _, hparams, warmup, decay, count, _ = group.rsplit("-", 5)
+        expected = {"A1"} if count == "kaplan" else set()
+        expected |= {"A4"} if warmup == "long" else set()
+        expected |= {"A3"} if decay == "kaplan" else set()
+        expected |= {"A5"} if hparams == "base" else set()
+        examined = il.check(runs.where(group=group), draws=0, only=("A1", "A3", "A4", "A5"))
+        assert {f.code for f in examined.findings} == expected, group

@@ -51,6 +51,8 @@ FAILED = ("failed", "failure", "crashed", "crash", "error", "oom", "errored")
 CUT_SHORT = ("unfinished", "running", "timeout", "timed_out", "killed", "preempted", "stopped", "aborted", "cancelled")
 CUT_SHORT += ("canceled", "interrupted", "partial", "incomplete", "pending", "queued")
 
+WITHOUT_HEAD = ("kaplan", "body", "non_embedding", "nonembedding", "no_embedding", "without_embeddings", "no_head")
+
 UNTUNED = ("base", "default", "defaults", "untuned", "fixed")
 VALIDATION = ("val", "valid", "validation", "dev", "eval")
 _NONE_MEANS = ("decay", "schedule", "lr_schedule", "lr_decay", "status", "state")  # where "none" or "nan" is an answer
