@@ -3,6 +3,7 @@
     python benchmarks/coverage.py            (the full table; about half an hour of one core)
     python benchmarks/coverage.py --quick    (a few rows, a few minutes)
     python benchmarks/coverage.py --write    (and put the table into docs/coverage.md)
+    python benchmarks/coverage.py --only mcmc --only cluster --write    (rows of these methods alone)
 
 Every sweep is fitted as a user would fit it; what is counted is whether the truth lies between the ends that the fit
 gives. Shapes: `n` runs, `t` parameter sets: the best estimate and then the draws.
@@ -52,6 +53,10 @@ TARGETS = {
 }
 
 
+HEAD = ("shape", "n", "scatter", "outliers", "truth", "objective", "uncertainty")
+FEWER = {"mcmc": 60}  # sweeps of a method that takes seconds a fit
+
+
 @dataclass(frozen=True)
 class Condition:
     """One row of the table: a sweep of n runs with scatter (a part of the loss), and how it is fitted."""
@@ -94,6 +99,10 @@ def conditions() -> Iterator[Condition]:
         for n in (15, 60):
             yield Condition("isoflop", n, 0.005, robust, uncertainty=name)
             yield Condition("isoflop", n, 0.005, squares, uncertainty=name)
+    for objective in (robust, squares):
+        for n in (15, 60, 250):
+            yield Condition("isoflop", n, 0.005, objective, uncertainty="stratified")
+        yield Condition("isoflop", 60, 0.005, objective, uncertainty="mcmc")
     for n in (12, 24, 48):
         yield Condition("checkpoints", n, 0.005, squares, uncertainty="pairs")
         yield Condition("checkpoints", n, 0.005, squares, uncertainty="cluster")
@@ -142,6 +151,8 @@ def simulated(condition: Condition, theta: dict[str, float], rng: np.random.Gene
     columns = {"params": size_n, "tokens": data_n, "loss": mean_n * np.exp(scattered(condition, len(mean_n), rng))}
     if condition.shape == "checkpoints":
         columns["run"] = np.repeat(np.arange(condition.n), 10)
+    if condition.uncertainty == "stratified":
+        columns["budget"] = np.round(np.log10(6 * size_n * data_n), 3)
     return Runs(columns, source="a simulated sweep")
 
 
@@ -156,6 +167,7 @@ def asked(condition: Condition, draws: int, seed: int, alter: Callable[[Fit], Fi
         objective=condition.objective,
         uncertainty=condition.uncertainty,
         cluster=False if is_blind else None,
+        strata="budget" if condition.uncertainty == "stratified" else None,
         draws=draws,
         seed=seed,
     )
@@ -191,12 +203,13 @@ def _holds(interval: Estimate, truth: float) -> bool:
 def measured(rows: Sequence[Condition], sweeps: int, draws: int) -> Iterator[tuple[Condition, dict[str, float]]]:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for row in rows:
-            outcomes = list(pool.map(partial(asked, row, draws), range(sweeps), chunksize=5))
+            seeds = range(min(sweeps, FEWER.get(row.uncertainty, sweeps)))
+            outcomes = list(pool.map(partial(asked, row, draws), seeds, chunksize=5))
             yield row, coverage(outcomes)
 
 
 def table(rows: Sequence[tuple[Condition, dict[str, float]]]) -> list[str]:
-    head = ["shape", "n", "scatter", "outliers", "truth", "objective", "uncertainty", *TARGETS, "said"]
+    head = [*HEAD, *TARGETS, "said"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return lines + [f"| {' | '.join([*row.words, *map(_cell, found, found.values())])} |" for row, found in rows]
 
@@ -208,11 +221,11 @@ def _cell(name: str, share: float) -> str:
 
 def page(rows: Sequence[tuple[Condition, dict[str, float]]], sweeps: int, draws: int) -> str:
     """The tables of docs/coverage.md: what is told without reserve, what the output warns of, methods by name."""
-    named = [r for r in rows if r[0].uncertainty != "auto"]
+    named = [r for r in rows if r[0].uncertainty not in ("auto", *FEWER)]
+    fewer = [r for r in rows if r[0].uncertainty in FEWER]
     default = [r for r in rows if r[0].uncertainty == "auto"]
     parts = [
-        f"{sweeps} sweeps a row, {draws} draws a fit: a row is known to within "
-        f"{1.96 * 100 * np.sqrt(0.09 / sweeps):.0f} points.",
+        f"{sweeps} sweeps a row, {draws} draws a fit: a row is known to within {_within(sweeps):.0f} points.",
         "\n### The defaults\n",
         *table([r for r in default if r[1]["said"] <= 50]),
         "\n### The defaults, where the output says that they may not hold\n",
@@ -220,20 +233,43 @@ def page(rows: Sequence[tuple[Condition, dict[str, float]]], sweeps: int, draws:
         "\n### Other methods, by name\n",
         *table(named),
     ]
+    for name in dict.fromkeys(row.uncertainty for row, _ in fewer):
+        few = min(sweeps, FEWER[name])
+        parts.append(f"\n### {name}, {few} sweeps a row, known to within {_within(few):.0f} points\n")
+        parts.extend(table([r for r in fewer if r[0].uncertainty == name]))
     return "\n".join(parts) + "\n"
+
+
+def _within(sweeps: int) -> float:
+    return 1.96 * 100 * float(np.sqrt(0.09 / sweeps))
+
+
+def written(text: str) -> dict[tuple[str, ...], dict[str, float]]:
+    """The rows of a page's tables: what was found, by the words of each row."""
+    rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
+    first, names = len(HEAD), [*TARGETS, "said"]
+    return {
+        tuple(cells[:first]): dict(zip(names, map(float, cells[first:]), strict=True))
+        for cells in rows
+        if cells[0] != HEAD[0]
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="four rows of 100 sweeps")
+    parser.add_argument("--only", action="append", help="rows of this uncertainty alone; may be repeated")
     parser.add_argument("--write", action="store_true", help="put the table into docs/coverage.md")
     parser.add_argument("--sweeps", type=int, help="sweeps a row (240)")
     parser.add_argument("--draws", type=int, default=200, help="draws a fit (200)")
     given = parser.parse_args()
     sweeps = given.sweeps or (100 if given.quick else 240)
+    rows = [
+        row for row in (quick() if given.quick else conditions()) if not given.only or row.uncertainty in given.only
+    ]
     done: list[tuple[Condition, dict[str, float]]] = []
     begun = time.perf_counter()
-    for row, found in measured(list(quick() if given.quick else conditions()), sweeps, given.draws):
+    for row, found in measured(rows, sweeps, given.draws):
         done.append((row, found))
         if len(done) == 1:
             print("\n".join(table(done)), flush=True)
@@ -242,8 +278,11 @@ def main() -> None:
     print(f"{time.perf_counter() - begun:.0f} s")
     if given.write:
         text = PAGE.read_text()
-        before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-        PAGE.write_text(before + page(done, sweeps, given.draws) + after)
+        first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
+        if given.only:
+            known = written(text[first:last]) | {tuple(row.words): found for row, found in done}
+            done = [(row, known[tuple(row.words)]) for row in conditions() if tuple(row.words) in known]
+        PAGE.write_text(text[:first] + page(done, sweeps, given.draws) + text[last:])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a fit costs, beside other solvers and beside a limit: one run, one table.
 
-    python benchmarks/fit.py [--quick]
+    python benchmarks/fit.py [--quick | --laws]     (all but the laws; the laws alone)
 
 Every solver minimises the same Huber sum over the same runs. CPU seconds of all threads, medians; wall time where
 threads share the work. The gap is (objective reached - best known) / best. Nothing is asserted.
@@ -258,4 +258,4 @@ def laws() -> None:
 
 
 if __name__ == "__main__":
-    only_million() if "--million" in sys.argv else main()
+    only_million() if "--million" in sys.argv else laws() if "--laws" in sys.argv else main()

@@ -145,6 +145,12 @@ def test_a_floor_of_zero_is_a_bound_that_is_named() -> None:
     assert any("E is at the lower end" in f.sentence for f in found.findings)
 
 
+def test_a_law_whose_only_parameter_is_at_its_bound() -> None:
+    law = bound("with_embeddings")
+    found = fit(made_by(law, truth(law), n=80, noise=0.003, seed=1), law, draws=20)
+    assert found.status == "at_bound" and found.certificate is not None and found.certificate.flat == ()
+
+
 @pytest.mark.parametrize(("noise", "seed"), [(0.0, 0), (0.003, 0), (0.003, 1), (0.01, 2), (0.01, 3)])
 def test_tokens_that_follow_params_are_named_as_a_tie(noise: float, seed: int) -> None:
     found = fit(ray(noise=noise, seed=seed), draws=20)

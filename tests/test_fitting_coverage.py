@@ -163,3 +163,12 @@ def test_checkpoints_count_as_the_runs_that_they_are_of() -> None:
     shared = Runs({c: runs[c] for c in runs.columns} | {"run": np.repeat(np.arange(20), 3)}, source="checkpoints")
     assert fit(shared, draws=5, cluster="run").clusters == 20
     assert fit(runs, draws=5).clusters == 0
+
+
+def test_a_page_of_which_some_rows_are_measured_anew_keeps_the_others() -> None:
+    benchmark = _benchmark()
+    rows = [(row, dict.fromkeys([*benchmark.TARGETS, "said"], 90.0)) for row in benchmark.conditions()]
+    page = benchmark.page(rows, 240, 200)
+    known = benchmark.written(page)
+    assert [known[tuple(row.words)] for row, _ in rows] == [found for _, found in rows]
+    assert "### mcmc, 60 sweeps a row, known to within 8 points" in page

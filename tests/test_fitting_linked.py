@@ -17,7 +17,8 @@ from isoloss.core.groups import Groups
 from isoloss.core.law import find
 from isoloss.core.runs import Runs
 from isoloss.fitting import fit
-from isoloss.fitting.linked import Linked, Links, link
+from isoloss.fitting.linked import Linked, link
+from isoloss.fitting.links import Links
 from isoloss.fitting.objectives import find as objective_called
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.rows import arrange

@@ -100,3 +100,39 @@ def test_nothing_is_refused_late(monkeypatch: pytest.MonkeyPatch) -> None:
             fit(runs)
     with pytest.raises(RequestError):
         fit(ray(), draws=-5)
+
+
+def groups_of(few: int, many: int) -> Runs:
+    return sweep(few).with_columns(arch="few") + sweep(many, seed=1).with_columns(arch="many")
+
+
+def test_a_group_needs_runs_for_its_own_parameters_alone() -> None:
+    shared = "E,A,alpha,beta"
+    found = fit(groups_of(2, 30), by="arch", share=shared, draws=0)
+    assert found["few"].theta["E"] == found["many"].theta["E"]
+    with pytest.raises(DesignError, match="2 runs cannot fit 5 parameters"):
+        fit(groups_of(2, 30), by="arch", draws=0)
+    with pytest.raises(DesignError, match="5 runs cannot fit 6 parameters"):
+        fit(groups_of(2, 3), by="arch", share=shared, draws=0)
+
+
+def test_a_group_of_one_size_is_fine_where_what_tells_sizes_is_shared() -> None:
+    one_size = sweep(20).with_columns(arch="few", params=1e8)
+    runs = one_size + sweep(30, seed=1).with_columns(arch="many")
+    assert fit(runs, by="arch", share="A,alpha", draws=0)["few"].status == "converged"
+    with pytest.raises(DesignError, match="All 20 runs have the same params"):
+        fit(runs, by="arch", share="alpha", draws=0)
+
+
+def test_an_input_that_never_varies_is_fine_where_its_parameters_are_held() -> None:
+    level = sweep(40).with_columns(params=1e8)
+    assert fit(level, hold={"A": 482.0, "alpha": 0.348}, draws=0).status == "converged"
+    with pytest.raises(DesignError, match="hold the parameters that belong to it"):
+        fit(level, hold={"alpha": 0.348}, draws=0)
+
+
+def test_a_law_whose_output_and_input_are_one_column() -> None:
+    runs = sweep(40).with_columns(experts=np.resize([2.0, 4.0, 8.0], 40))
+    with pytest.raises(DesignError, match="output and its input N from one column, dense_params") as caught:
+        fit(runs, "effective_params", draws=0)
+    assert 'inputs={"y"' in str(caught.value)

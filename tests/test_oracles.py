@@ -102,21 +102,33 @@ def test_the_optimum_is_that_of_200_tight_starts_in_100_orders_and_units() -> No
     same_optimum_everywhere(shuffles=100, starts=200)
 
 
-def test_scipy_at_its_defaults_stops_early_on_every_resample() -> None:
-    """Even from the optimum of all runs: alpha ends up to 1.6 of its own standard errors away."""
-    problem = posed(table())
+STARTS = {
+    "the optimum of all runs": None,
+    "Hoffmann et al. 2022, Eq. 10": (np.log(1.69), np.log(406.4), np.log(410.7), 0.34, 0.28),
+    "a point of their grid of starts": (0.0, 5.0, 5.0, 0.5, 0.5),
+}
+
+
+@pytest.mark.parametrize(("start", "farthest"), list(zip(STARTS, (1.6, 2.0, 2.7), strict=True)))
+def test_scipy_at_its_defaults_stops_early_on_every_resample(start: str, farthest: float) -> None:
+    """60 resamples of pairs, over (log E, log A, log B, alpha, beta), the plain sum, its analytic gradient.
+
+    The largest errors of alpha are 1.7, 2.2 and 6.0 of its standard errors (the deviation of 300 tight draws, 0.0153).
+    Gradients by differences end in the same places, and so do means over the runs in place of sums, but for the grid.
+    """
+    problem, few = posed(table()), 60
     start_p1 = solving.solve(problem).u_pb[:, :1]
     draws = resampling.draw(Basis.plain(problem, start_p1, seed=3), 300)
     weight_sn = resampling.weights(Basis.plain(problem, start_p1), np.random.default_rng(3), 300)
-    from_p = coordinates(problem.theta(start_p1))[:, 0]
+    from_p = np.array(STARTS[start]) if STARTS[start] else coordinates(problem.theta(start_p1))[:, 0]
     ended = [
         Sum(problem.x_kn[0], problem.x_kn[1], problem.y_n, weight_n).minimum(from_p, "default")
-        for weight_n in weight_sn[:30]
+        for weight_n in weight_sn[:few]
     ]
-    gap_s = np.array([end.fun for end in ended]) / draws.value_b[:30] - 1
-    off_s = np.abs(np.array([end.x[3] for end in ended]) - draws.u_pb[3, :30]) / draws.u_pb[3].std()
-    assert gap_s.min() > 1e-5
-    assert off_s.max() > 1
+    gap_s = np.array([end.fun for end in ended]) / draws.value_b[:few] - 1
+    off_s = np.abs(np.array([end.x[3] for end in ended]) - draws.u_pb[3, :few]) / draws.u_pb[3].std()
+    assert gap_s.min() > 1e-6
+    assert off_s.max() > farthest
     assert np.median(off_s) > 0.5
 
 

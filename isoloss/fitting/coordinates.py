@@ -36,7 +36,10 @@ class Derivatives:
 
 
 class Coordinates(ABC):
-    """Coordinates u_p with ends low_p and high_p, logarithms where is_log_p; whoever inherits provides the three."""
+    """Coordinates u_p with ends low_p and high_p, logarithms where is_log_p, in which stride_p is a long step.
+
+    Whoever inherits provides the four.
+    """
 
     @cached_property
     @abstractmethod
@@ -49,6 +52,10 @@ class Coordinates(ABC):
     @cached_property
     @abstractmethod
     def high_p(self) -> np.ndarray: ...
+
+    @cached_property
+    @abstractmethod
+    def stride_p(self) -> np.ndarray: ...
 
     def theta(self, u_pb: np.ndarray) -> np.ndarray:
         """The parameters themselves, (p, b)."""

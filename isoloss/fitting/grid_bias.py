@@ -110,7 +110,7 @@ def _constants(table: Sweep, is_used_n: np.ndarray) -> tuple[Mapping[str, float]
     runs = Runs(columns, source=table.runs.source)
     stand_in = "the Chinchilla law of Besiroglu et al. 2024 (these runs fix none)"
     try:
-        checks.check_design(law, runs, objective)
+        checks.check_design(law, {"": runs}, objective)
     except DesignError:
         return STAND_IN, stand_in
     problem = posing.pose(law, runs, objective)

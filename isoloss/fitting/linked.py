@@ -7,72 +7,23 @@ Shapes: `n` runs of all groups, `p` parameters of the law, `g` groups, `q` free 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from isoloss.core.errors import RequestError, UnknownNameError
+from isoloss.core.errors import RequestError
 from isoloss.core.law import Law
 from isoloss.fitting.coordinates import Coordinates, Derivatives
+from isoloss.fitting.linearised import Linearised
+from isoloss.fitting.links import Links
 from isoloss.fitting.objectives import Objective
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.sample import AS_MEASURED, Sample
 
 HELD = -1
-
-
-@dataclass(frozen=True)
-class Links:
-    """What links parameters: values that are held, names that are tied, names shared by all groups, normal priors.
-
-    A prior is a mean and a standard deviation of the parameter; on a scale it is log-normal, of that relative width.
-    """
-
-    hold: Mapping[str, float] = field(default_factory=dict)
-    tie: tuple[tuple[str, ...], ...] = ()
-    share: tuple[str, ...] = ()
-    prior: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.hold or self.tie or self.share or self.prior)
-
-    def check(self, law: Law) -> None:
-        """Raise UnknownNameError or RequestError for links that this law cannot have."""
-        _check_names(self, law)
-        for name, value in self.hold.items():
-            span = law.parameters[law.names.index(name)].range
-            if not span.low <= value <= span.high:
-                raise RequestError(
-                    f"{name} cannot be held at {value:g}.", f"It goes from {span.low:g} to {span.high:g}."
-                )
-        for name, (mean, deviation) in self.prior.items():
-            if not (np.isfinite(mean) and 0 < deviation < np.inf):
-                raise RequestError(
-                    f"The prior of {name} is {mean:g} with standard deviation {deviation:g}.",
-                    do="Give a number and a positive width: alpha=0.35±0.05.",
-                )
-
-    def of(self, name: str) -> str:
-        """The name of the coordinate that a parameter belongs to: 'alpha=beta' where these two are tied."""
-        return next(("=".join(names) for names in self.tie if name in names), name)
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """The parameters that are held, and of those tied all but the first."""
-        return (*self.hold, *(name for names in self.tie for name in names[1:]))
-
-    @property
-    def stated(self) -> tuple[str, ...]:
-        """The links in sentences."""
-        return (
-            *(f"{name} is held at {value:g}" for name, value in self.hold.items()),
-            *(f"{' and '.join(names)} are tied" for names in self.tie),
-            *(f"{name} is the same in all groups" for name in self.share),
-            *(f"{name} has the prior {mean:g} ± {sd:g}" for name, (mean, sd) in self.prior.items()),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +138,31 @@ class Linked(Coordinates):
             hessian_qqb[np.arange(q), np.arange(q)] += self._cost_p[:, None]
         return Derivatives(value_b, gradient_qb, hessian_qqb)
 
+    def residuals(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> np.ndarray:
+        """What `linearised` takes for straight: residuals of the runs, then distances from priors, (b, n + q)."""
+        own = [part.residuals(u, rows) for part, u, rows in self._split(u_pb, sample)]
+        return np.concatenate([*own, (u_pb - self._centre(sample)).T], axis=1)
+
+    def linearised(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> Linearised:
+        """The law made straight in every group, and the priors, as if each were one more run."""
+        q, b = u_pb.shape
+        own = [part.linearised(u, rows) for part, u, rows in self._split(u_pb, sample)]
+        far_bq, cost_bq = (u_pb - self._centre(sample)).T, np.repeat(self._cost_p[None], b, axis=0)
+        slope_qbn = np.zeros((q, b, len(self.y_n) + q))
+        for place_p, rows, law in zip(self.place_gp, self._rows, own, strict=True):
+            for j in np.flatnonzero(place_p != HELD).tolist():
+                slope_qbn[place_p[j], :, rows] += law.factor_pb[j][:, None] * law.slope_pbn[j]
+        slope_qbn[np.arange(q), :, len(self.y_n) + np.arange(q)] = 1.0  # a prior answers to its own coordinate
+        return Linearised(
+            sum(law.value_b for law in own) + self._doubt(u_pb, sample).sum(axis=0),
+            np.concatenate([*(law.residual_bn for law in own), far_bq], axis=1),
+            np.concatenate([*(law.pull_bn for law in own), cost_bq * far_bq], axis=1),
+            np.concatenate([*(law.stiff_bn for law in own), cost_bq], axis=1),
+            np.concatenate([*(law.unit_bn for law in own), np.ones((b, q))], axis=1),
+            np.ones((q, b)),
+            list(slope_qbn),
+        )
+
     def sensitivity(self, u_p: np.ndarray) -> np.ndarray:
         blocks = []
         for place_p, (part, u_p1, _) in zip(self.place_gp, self._split(u_p[:, None], AS_MEASURED), strict=True):
@@ -286,21 +262,6 @@ def _prior(linked: Linked, links: Links) -> tuple[np.ndarray, np.ndarray]:
             precision_q[q] += precision
             mean_q[q] += (precision / precision_q[q]) * ((np.log(mean) if is_log else mean) - mean_q[q])
     return mean_q, precision_q
-
-
-def _check_names(links: Links, law: Law) -> None:
-    tied = [name for names in links.tie for name in names]
-    for name in [*links.hold, *tied, *links.share, *links.prior]:
-        if name not in law.names:
-            raise UnknownNameError(f"parameter of the law '{law.name}'", name, law.names)
-    for names in links.tie:
-        if len(set(names)) < 2:
-            raise RequestError(f"'{','.join(names)}' ties nothing.", do="Name two or more: tie=('alpha', 'beta').")
-    if len(set(tied)) < len(tied):
-        raise RequestError("A parameter is tied twice.", do="Name all that are equal in one tie.")
-    for name in [*links.prior, *tied]:
-        if name in links.hold:
-            raise RequestError(f"{name} is held at {links.hold[name]:g}, and tied or given a prior as well.")
 
 
 def _check_kinds(linked: Linked, links: Links) -> None:

@@ -1,7 +1,7 @@
 """Many small bounded minimisations at once: exact Newton steps, damped where the objective is not yet a bowl.
 
-The damping is that of Levenberg and Marquardt (Marquardt 1963), scaled by each parameter's own curvature, chosen
-for every problem by itself; parameters at a bound that hold them back stay there (Bertsekas 1982, projected Newton).
+Every problem chooses its own damping. What has not ended after a few steps is in a valley, and is taken along it with
+cheaper ones before Newton's method, which alone proves an optimum, has its turn again.
 Shapes: `n` runs, `p` parameters, `b` problems solved together.
 """
 
@@ -16,17 +16,19 @@ from functools import cache
 import numpy as np
 
 from isoloss.fitting.coordinates import Derivatives
+from isoloss.fitting.equations import Equations, Step
 from isoloss.fitting.linked import Linked
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.sample import AS_MEASURED, Sample
+from isoloss.fitting.valleys import SETTLED, descend
 
 Posed = Problem | Linked
 Progress = Callable[[int, int], None]
 
-MOST_STEPS = 300
+MOST_STEPS, EASIER_STEPS = 150, 60
 FIRST_DAMPING, MOST_DAMPING, LESS, MORE = 1e-3, 1e12, 0.1, 8.0
-LEAST_PIVOT = 1e-14  # of a system with unit curvatures that counts as positive
-LEAST_RIDGE = 1e-12  # added to unit curvatures, so that a flat direction is no division by zero
+LOST = 0.7  # of steps that gain nothing far from an optimum, where Newton's method gives up
+FIRST_STEPS, WALK, LAST_STEPS = 8, 16, 8  # of Newton, along the valley and of Newton again, until all steps are taken
 CHUNK_NUMBERS = 40_000  # problems times runs worked on together: a few arrays of this size fit the cache
 MEMORY_KEPT = 31 * 2**20  # bytes
 TOLERANCE = 1e-13  # what a Newton step still promises, as a fraction of the objective
@@ -128,7 +130,9 @@ def gradually(
     """Minimise through the objective's easier scales, each from where the last one ended."""
     start_pb = u_pb
     for easier in problem.objective.easier:
-        u_pb = minimise(problem.under(easier), u_pb, sample, most_steps=most_steps, tolerance=LOOSE).u_pb
+        u_pb = minimise(
+            problem.under(easier), u_pb, sample, most_steps=min(most_steps, EASIER_STEPS), tolerance=LOOSE
+        ).u_pb
     return replace(minimise(problem, u_pb, sample, most_steps=most_steps), start_pb=start_pb)
 
 
@@ -151,11 +155,11 @@ class _Going:
             self.at.take(rows_b),
         )
 
-    def moved(self, problem: Posed, step_pb: np.ndarray, is_bowl_b: np.ndarray) -> _Going:
+    def moved(self, problem: Posed, step: Step) -> _Going:
         """Each problem after its step, or where it stood and more damped if that was no better."""
-        trial_pb = problem.inside(self.u_pb + step_pb)
+        trial_pb = problem.inside(self.u_pb + step.u_pb)
         there = problem.derivatives(trial_pb, self.sample)
-        better_b = is_bowl_b & (there.value_b < self.at.value_b)
+        better_b = step.is_bowl_b & (there.value_b < self.at.value_b)
         less_b, more_b = np.maximum(self.damping_b * LESS, 1e-14), np.maximum(self.damping_b, 1e-8) * MORE
         return _Going(
             self.row_b,
@@ -175,10 +179,35 @@ def _minimise_chunk(
     fixed_p: np.ndarray | None,
 ) -> Solved:
     b = u_pb.shape[1]
-    going = _Going(np.arange(b), u_pb, sample, np.full(b, FIRST_DAMPING), problem.derivatives(u_pb, sample))
+    damping_b = np.full(b, FIRST_DAMPING)
+    done, left, stiff_b = _newton(problem, u_pb, damping_b, sample, min(FIRST_STEPS, most_steps), tolerance, fixed_p)
+    for _ in range(FIRST_STEPS, most_steps, WALK + LAST_STEPS):
+        if not len(left):
+            break
+        part = sample.take(left)
+        walked_pb, damping_b[left] = descend(problem, done.u_pb[:, left], damping_b[left], part, WALK, fixed_p)
+        stiff_b = np.where((walked_pb != done.u_pb[:, left]).any(axis=0), FIRST_DAMPING, stiff_b)
+        further, still, stiff_b = _newton(problem, walked_pb, stiff_b, part, LAST_STEPS, tolerance, fixed_p)
+        done, left = done.put(left, replace(further, start_pb=done.start_pb[:, left])), left[still]
+    return done
+
+
+def _newton(
+    problem: Posed,
+    u_pb: np.ndarray,
+    damping_b: np.ndarray,
+    sample: Sample,
+    steps: int,
+    tolerance: float,
+    fixed_p: np.ndarray | None,
+) -> tuple[Solved, np.ndarray, np.ndarray]:
+    # Where so many steps lead; which problems (indices) have not ended, and how damped they are.
+    b = u_pb.shape[1]
+    going = _Going(np.arange(b), u_pb, sample, damping_b, problem.derivatives(u_pb, sample))
     done = Solved(u_pb.copy(), going.at.value_b.copy(), np.zeros(b, bool), u_pb)
-    for _ in range(most_steps):
-        newton, damped = _steps(problem, going, fixed_p)
+    for _ in range(steps):
+        equations = Equations.of(problem, going.at, going.u_pb, fixed_p)
+        newton, damped = equations.steps(going.damping_b)
         is_stuck_b = going.damping_b > MOST_DAMPING
         # A step that promises little and yet gains nothing, however short, is lost in the objective's own rounding.
         least_b = np.where(is_stuck_b, max(tolerance, NOISE), tolerance) * going.at.value_b + problem.rounding
@@ -188,12 +217,16 @@ def _minimise_chunk(
             _note(done, going, ends_b, converged_b)
             done.u_pb[:, going.row_b[ends_b]] += _last_step(problem, newton.u_pb, converged_b)[:, ends_b]
             if ends_b.all():
+                going = going.take(~ends_b)
                 break
-            going, damped = going.take(~ends_b), damped.take(~ends_b)
-        going = going.moved(problem, damped.u_pb, damped.is_bowl_b)
-    else:
-        _note(done, going, np.ones(len(going.row_b), bool), np.zeros(len(going.row_b), bool))
-    return replace(done, u_pb=problem.inside(done.u_pb))
+            going, newton, damped = going.take(~ends_b), newton.take(~ends_b), damped.take(~ends_b)
+        before_b = going.at.value_b
+        is_far_b = ~newton.is_bowl_b | (newton.promised_b > SETTLED * before_b)
+        going = going.moved(problem, damped)
+        if np.mean(is_far_b & (going.at.value_b >= before_b)) > LOST:
+            break
+    _note(done, going, np.ones(len(going.row_b), bool), np.zeros(len(going.row_b), bool))
+    return replace(done, u_pb=problem.inside(done.u_pb)), going.row_b, going.damping_b
 
 
 def _note(done: Solved, going: _Going, ends_b: np.ndarray, converged_b: np.ndarray) -> None:
@@ -207,64 +240,3 @@ def _last_step(problem: Posed, newton_pb: np.ndarray, converged_b: np.ndarray) -
     # The step that proved convergence squares the remaining error, unless a flat direction makes it long.
     is_short_b = (np.abs(newton_pb) < 1e-3 * problem.stride_p[:, None]).all(axis=0)
     return np.where(converged_b & is_short_b, newton_pb, 0.0)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A move in the internal coordinates, the decrease it promises, and whether the objective is a bowl there."""
-
-    u_pb: np.ndarray
-    promised_b: np.ndarray
-    is_bowl_b: np.ndarray
-
-    def take(self, rows_b: np.ndarray | slice) -> _Step:
-        return _Step(self.u_pb[:, rows_b], self.promised_b[rows_b], self.is_bowl_b[rows_b])
-
-
-def _steps(problem: Posed, going: _Going, fixed_p: np.ndarray | None) -> tuple[_Step, _Step]:
-    # The undamped step, which tells how far the optimum is, and the damped one, which is taken: solved in one go.
-    gradient_pb, hessian_ppb, scale_pb = _scaled(going.at, going.u_pb, problem, fixed_p)
-    b = len(going.row_b)
-    ridge_b = np.concatenate([np.full(b, LEAST_RIDGE), going.damping_b])
-    twice_pb = np.concatenate([gradient_pb, gradient_pb], axis=1)
-    solved_pb, is_bowl_b = _solve_positive(np.concatenate([hessian_ppb, hessian_ppb], axis=2), -twice_pb, ridge_b)
-    both = _Step(
-        solved_pb * np.concatenate([scale_pb, scale_pb], axis=1), -0.5 * (twice_pb * solved_pb).sum(axis=0), is_bowl_b
-    )
-    return both.take(slice(0, b)), both.take(slice(b, None))
-
-
-def _scaled(
-    at: Derivatives, u_pb: np.ndarray, problem: Posed, fixed_p: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # Unit curvature for every parameter; those held at a bound are cut out of the system.
-    outward_pb = np.where(at.gradient_pb > 0, u_pb <= problem.low_p[:, None], u_pb >= problem.high_p[:, None])
-    if fixed_p is not None:
-        outward_pb |= fixed_p[:, None]
-    # Where all residuals are in the objective's straight parts there is no curvature: a natural step bounds the move.
-    slope_pb = np.abs(at.gradient_pb) / problem.stride_p[:, None]
-    curvature_pb = np.maximum(np.abs(np.einsum("ppb->pb", at.hessian_ppb)), slope_pb)
-    scale_pb = 1.0 / np.sqrt(np.maximum(curvature_pb, 1e-12 * at.value_b + 1e-300))
-    scale_pb[outward_pb] = 0.0
-    gradient_pb = at.gradient_pb * scale_pb
-    hessian_ppb = at.hessian_ppb * (scale_pb * scale_pb[:, None])
-    if outward_pb.any():
-        for j in range(len(u_pb)):
-            hessian_ppb[j, j, outward_pb[j]] = 1.0
-    return gradient_pb, hessian_ppb, scale_pb
-
-
-def _solve_positive(left_ppb: np.ndarray, right_pb: np.ndarray, ridge_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # Solves (left + ridge) x = right by elimination of both triangles; the flags say which had only positive pivots.
-    p, b = right_pb.shape
-    joined_pqb = np.empty((p, p + 1, b))
-    joined_pqb[:, :p], joined_pqb[:, p] = left_ppb, right_pb
-    joined_pqb[np.arange(p), np.arange(p)] += ridge_b
-    pivot_pb = np.empty((p, b))
-    for j in range(p):
-        pivot_pb[j] = joined_pqb[j, j]
-        factor_pb = joined_pqb[:, j] / pivot_pb[j]
-        factor_pb[j] = 0.0
-        joined_pqb[:, j + 1 :] -= factor_pb[:, None] * joined_pqb[j, j + 1 :]
-    is_positive_b = np.min(pivot_pb, axis=0) > LEAST_PIVOT
-    return np.where(is_positive_b, joined_pqb[:, p] / pivot_pb, 0.0), is_positive_b

@@ -55,8 +55,7 @@ def checked(runs: Any, law: str | Law, how: Settings) -> tuple[Law, Runs, Runs, 
     given = as_runs(runs)
     checks.check_bound(bound, given)
     table = given.complete([*bound.columns, bound.output.name])
-    for group in grouped(table, how.by).values():
-        checks.check_design(bound, group, how.chosen, how.links)
+    checks.check_design(bound, grouped(table, how.by), how.chosen, how.links)
     rows = _arranged(bound, table, how)
     drawn_by(rows, how)
     return bound, given, table, rows
@@ -101,10 +100,11 @@ def _settled(law: Law, rows: Rows, how: Settings) -> tuple[Posed, Solved, Noise]
     for _ in range(noise.ROUNDS if has_model or links.prior or not chosen.settled else 0):
         u_p = starts.u_pb[:, starts.best]
         if has_model:
-            log_residual_n = np.log(rows.y_n) - np.log(problem.predicted(u_p))
-            scatter = noise.estimated(str(noise_model), rows.runs, law.columns, log_residual_n, problem.design_n)
-            factor_n = scatter.factor({c: rows.runs[c] for c in scatter.columns}, len(rows.y_n))
+            of = (str(noise_model), rows.runs, law.columns)
+            own = noise.estimated(*of, problem.residual_n(u_p), problem.design_n)
+            factor_n = own.factor({c: rows.runs[c] for c in own.columns}, len(rows.y_n))
             problem = problem.weighted(factor_n**-2 / np.mean(factor_n**-2))
+            scatter = noise.estimated(*of, _relative(problem, u_p), problem.design_n)
         if not chosen.settled:
             weight_n = 1.0 if problem.weight_n is None else np.sqrt(problem.weight_n)
             problem = problem.under(chosen.settled_on(problem.residual_n(u_p) * weight_n))
@@ -112,3 +112,11 @@ def _settled(law: Law, rows: Rows, how: Settings) -> tuple[Posed, Solved, Noise]
             problem = problem.believing(worth(problem, u_p))
         starts = solve(problem)
     return problem, starts, scatter
+
+
+def _relative(problem: Posed, u_p: np.ndarray) -> np.ndarray:
+    # Log residuals, which predictions are made from whatever the objective compares; plain ones where there are none.
+    predicted_n = problem.predicted(u_p)
+    if problem.objective.log or min(problem.y_n.min(), predicted_n.min()) <= 0:
+        return problem.residual_n(u_p)
+    return np.log(predicted_n) - np.log(problem.y_n)

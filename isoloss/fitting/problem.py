@@ -17,6 +17,7 @@ import numpy as np
 
 from isoloss.core.law import Law, Parameter
 from isoloss.fitting.coordinates import LOG_REACH, Coordinates, Derivatives
+from isoloss.fitting.linearised import Linearised
 from isoloss.fitting.objectives import Objective
 from isoloss.fitting.sample import AS_MEASURED, Sample
 
@@ -109,11 +110,13 @@ class Problem(Coordinates):
 
     def crossed(self, u_pb: np.ndarray, sample: Sample) -> np.ndarray:
         """The objective of every problem of the sample at every column of u_pb: (b of u, b of sample)."""
-        if sample.y_bn is not None:
-            return np.stack([self.value(np.repeat(u_p[:, None], len(sample.y_bn), axis=1), sample) for u_p in u_pb.T])
-        terms_bn = self.objective.terms(self.residual(self.theta(u_pb)))[0]
-        weight = self.weight(sample)
-        total_bb = terms_bn.sum(axis=1)[:, None] if weight is None else terms_bn @ np.atleast_2d(weight).T
+        weight, theta_pb = self.weight(sample), self.theta(u_pb)
+        if sample.y_bn is None:
+            terms_bn = self.objective.terms(self.residual(theta_pb))[0]
+            total_bb = terms_bn.sum(axis=1)[:, None] if weight is None else terms_bn @ np.atleast_2d(weight).T
+        else:
+            terms = (self.objective.terms(self._residual(made_n, sample.y_bn))[0] for made_n in self._outputs(theta_pb))
+            total_bb = np.stack([t.sum(axis=1) if weight is None else np.vecdot(t, weight) for t in terms])
         return np.where(np.isfinite(total_bb), total_bb, np.inf)
 
     def derivatives(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> Derivatives:
@@ -127,6 +130,30 @@ class Problem(Coordinates):
         for j in np.flatnonzero(self.is_log_p):
             hessian_ppb[j, j] += gradient_pb[j]
         return Derivatives(np.where(np.isfinite(value_b), value_b, np.inf), gradient_pb, hessian_ppb)
+
+    def residuals(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> np.ndarray:
+        """What `linearised` takes for straight, (b, n)."""
+        return self.residual(self.theta(u_pb), sample.y_bn)
+
+    def linearised(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> Linearised:
+        """The law made straight at each of u_pb; where the objective is no bowl, it has no stiffness."""
+        theta_pb, shape = self.theta(u_pb), (u_pb.shape[1], len(self.y_n))
+        predicted_bn = self._outputs(theta_pb)
+        residual_bn = self._residual(predicted_bn, sample.y_bn)
+        weight = self.weight(sample)
+        term_bn, pull_bn, stiff_bn = (
+            part if weight is None else part * weight for part in self.objective.terms(residual_bn)
+        )
+        value_b = term_bn.sum(axis=1)
+        return Linearised(
+            np.where(np.isfinite(value_b), value_b, np.inf),
+            residual_bn,
+            pull_bn,
+            np.maximum(stiff_bn, 0.0),
+            1.0 / predicted_bn if self.objective.log else np.ones(shape),
+            np.where(self.is_log_p[:, None], theta_pb, 1.0),
+            [_filled(part, shape) for part in self.law.formula.jacobian(list(self.x_kn), _columns(theta_pb))],
+        )
 
     def sensitivity(self, u_p: np.ndarray) -> np.ndarray:
         """How the residuals answer to each internal coordinate, (n, p)."""
@@ -146,13 +173,16 @@ class Problem(Coordinates):
 
     def residual(self, theta_pb: np.ndarray, y_bn: np.ndarray | None = None) -> np.ndarray:
         """The residual of every run under every set of parameters, (b, n)."""
-        predicted = self.law.formula.value(list(self.x_kn), _columns(theta_pb))
-        return self._residual(_filled(predicted, (theta_pb.shape[1], len(self.y_n))), y_bn)
+        return self._residual(self._outputs(theta_pb), y_bn)
 
     def weight(self, sample: Sample) -> np.ndarray | None:
         """How often each run counts, (n,) or (b, n); None where all count once."""
         given = [w for w in (self.weight_n, sample.weight_bn) if w is not None]
         return given[0] * given[1] if len(given) == 2 else next(iter(given), None)
+
+    def _outputs(self, theta_pb: np.ndarray) -> np.ndarray:
+        predicted = self.law.formula.value(list(self.x_kn), _columns(theta_pb))
+        return _filled(predicted, (theta_pb.shape[1], len(self.y_n)))
 
     def _residual(self, predicted_bn: np.ndarray, y_bn: np.ndarray | None) -> np.ndarray:
         measured = self.y_n if y_bn is None else y_bn

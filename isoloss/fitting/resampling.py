@@ -13,19 +13,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from isoloss.core.implicit import Implicit
 from isoloss.fitting.linked import Linked
 from isoloss.fitting.newton import LOOSE, Posed, Progress, Solved, gradually, minimise
 from isoloss.fitting.sample import Sample
 from isoloss.fitting.spread import restored
 
 NUMBERS_AT_ONCE = 4_000_000  # numbers of the table of weights held in memory together
-FEW_STEPS = 40  # enough for nearly every draw, from the optimum of all runs
+FEW_STEPS = 32  # enough for nearly every draw, from the optimum of all runs
 MANY_STEPS = 100
+PROBED = 8  # of the draws that are on their way still, which tell whether more steps are of use to the others
 EXCHANGED, EXCHANGES = 64, 3  # optima of other draws that every draw is tried at, and how often
-SEARCHED, SEARCHES, GAIN = 32, 3, 1e-6  # draws that are searched longer at first, how often, and what counts as lower
+SEARCHED, SEARCHES, GAIN = 16, 3, 1e-6  # draws that are searched longer at first, how often, and what counts as lower
 MOST_LOST = 0.2  # of draws that are on their way still, beyond which there is a valley, and no search is of use
 HELPED = 0.5  # of draws that must end at an optimum, for a way to be worth its cost for the others
 AFFORDED = 5e6  # draws times runs times squared coordinates: beyond, a search of all would take many seconds
+IMPLICIT = 10  # times as much work is an output that is the root of an equation
 RARE = 0.05  # of draws that a longer search lowers: so few hardly change an interval
 NEAR_AND_FAR = (0, 2, 5, 11)  # places of other draws' optima in their order, from which a search begins
 RESTARTS, RESTART_STEPS = 2, 15
@@ -141,20 +144,37 @@ def _refitted(basis: Basis, sample: Sample, draws: int, tell: Progress) -> Solve
     best = minimise(problem, starts[0], sample, most_steps=FEW_STEPS, progress=tell)
     for start_ps in starts[1:]:
         best = best.put(np.arange(draws), minimise(problem, start_ps, sample, most_steps=FEW_STEPS))
-    if basis.thorough:
-        best = _through_easier_scales(problem, best, starts[0], sample)
+    best = _onward(problem, best, sample)
     if np.mean(~best.converged_b) > MOST_LOST:
         return best
+    if basis.thorough:
+        best = _through_easier_scales(problem, best, starts[0], sample)
     best = _exchanged(problem, best, sample)
-    return _searched(basis, best, sample) if basis.thorough else best
+    return _searched(basis, best, sample) if basis.thorough and _is_cheap(problem, draws) else best
+
+
+def _onward(problem: Posed, best: Solved, sample: Sample) -> Solved:
+    # Draws that are on their way still go on from where they are.
+    def further(rows: np.ndarray) -> Solved:
+        return minimise(problem, best.u_pb[:, rows], sample.take(rows), most_steps=MANY_STEPS)
+
+    return _probed(problem, best, further)
 
 
 def _through_easier_scales(problem: Posed, best: Solved, start_ps: np.ndarray, sample: Sample) -> Solved:
-    # For draws that are on their way still: a few first, and the others if that helps, which in a valley it does not.
+    # Draws that are on their way still begin anew.
+    def anew(rows: np.ndarray) -> Solved:
+        return gradually(problem, start_ps[:, rows], sample.take(rows), most_steps=MANY_STEPS)
+
+    return _probed(problem, best, anew)
+
+
+def _probed(problem: Posed, best: Solved, further: Callable[[np.ndarray], Solved]) -> Solved:
+    # For a few of the draws that are lost, and for the others if that helps, which in an endless valley it does not.
     lost = np.flatnonzero(~best.converged_b)
-    for rows in (lost[:SEARCHED], lost[SEARCHED:]):
+    for rows in (lost[:PROBED], lost[PROBED:]):
         if len(rows):
-            found = gradually(problem, start_ps[:, rows], sample.take(rows), most_steps=MANY_STEPS)
+            found = further(rows)
             best = best.put(rows, found)
             if np.mean(found.converged_b) < HELPED or not _is_cheap(problem, len(lost)):
                 break
@@ -184,7 +204,7 @@ def _searched(basis: Basis, best: Solved, sample: Sample) -> Solved:
         after = _again(basis.problem, best, sample, rows, rng)
         is_lower_s = after.value_b[rows] < best.value_b[rows] * (1 - GAIN)
         gained = rows[is_lower_s & after.converged_b[rows]]
-        if len(gained) <= RARE * len(rows) or not _is_cheap(basis.problem, draws):
+        if len(gained) <= RARE * len(rows):
             return after
         best, rows = after, gained if search else np.arange(draws)
     return best
@@ -195,15 +215,18 @@ def _again(problem: Posed, best: Solved, sample: Sample, rows: np.ndarray, rng: 
     # of the draw's own runs (bootstrap restarting: Wood 2001, Biometrics 57:240).
     part, n = sample.take(rows), len(problem.y_n)
 
-    def put(start_ps: np.ndarray) -> Solved:
-        return best.put(rows, minimise(problem, start_ps, part, most_steps=MANY_STEPS))
+    def put(*starts: np.ndarray) -> Solved:
+        many = minimise(problem, np.concatenate(starts, axis=1), part.repeated(len(starts)), most_steps=MANY_STEPS)
+        found = best
+        for k in range(len(starts)):
+            found = found.put(rows, many.take(np.arange(k * len(rows), (k + 1) * len(rows))))
+        return found
 
-    best = best.put(rows, gradually(problem, best.u_pb[:, rows], part, most_steps=MANY_STEPS))
+    best = put(gradually(problem, best.u_pb[:, rows], part, most_steps=MANY_STEPS).u_pb)
     others = _some(len(best.value_b))
     with np.errstate(all="ignore"):
         order_os = others[problem.crossed(best.u_pb[:, others], part).argsort(axis=0)]
-    for place in NEAR_AND_FAR:
-        best = put(best.u_pb[:, order_os[min(place, len(others) - 1)]])
+    best = put(*(best.u_pb[:, order_os[min(place, len(others) - 1)]] for place in NEAR_AND_FAR))
     for _ in range(RESTARTS):
         count_sn = rng.multinomial(n, np.full(n, 1 / n), size=len(rows)).astype(float)
         turned_sn = count_sn if part.weight_bn is None else part.weight_bn * count_sn
@@ -215,7 +238,8 @@ def _again(problem: Posed, best: Solved, sample: Sample, rows: np.ndarray, rng: 
 
 
 def _is_cheap(problem: Posed, draws: int) -> bool:
-    return draws * len(problem.y_n) * len(problem.names) ** 2 <= AFFORDED
+    work = draws * len(problem.y_n) * len(problem.names) ** 2
+    return work * (IMPLICIT if isinstance(problem.law.formula, Implicit) else 1) <= AFFORDED
 
 
 def _some(draws: int) -> np.ndarray:

@@ -23,6 +23,10 @@ class Sample:
         """The problems of a mask, a slice or an index array."""
         return self._each(lambda array: array[rows_b])
 
+    def repeated(self, times: int) -> Sample:
+        """All problems so many times over."""
+        return self._each(lambda array: np.concatenate([array] * times))
+
     def of_runs(self, runs: slice) -> Sample:
         """The same problems about some of the runs; priors stay with the whole."""
         return Sample(*(None if a is None else a[:, runs] for a in (self.weight_bn, self.y_bn)))

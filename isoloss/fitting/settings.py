@@ -14,7 +14,7 @@ import numpy as np
 from isoloss.core import numbers
 from isoloss.core.errors import CellError, RequestError, UnknownNameError
 from isoloss.fitting import checks, objectives, uncertainty
-from isoloss.fitting.linked import Links
+from isoloss.fitting.links import Links
 from isoloss.fitting.newton import Progress
 from isoloss.fitting.objectives import Objective
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from isoloss.fitting.linked import Linked
-from isoloss.fitting.newton import LOOSE, Posed, Solved, gradually, minimise
+from isoloss.fitting.newton import EASIER_STEPS, LOOSE, Posed, Solved, gradually, minimise
 from isoloss.fitting.problem import Problem
 from isoloss.fitting.resampling import Basis, weights
 from isoloss.fitting.sample import Sample
@@ -18,6 +18,7 @@ from isoloss.fitting.starts import candidates, candidates_and_origins
 from isoloss.fitting.verdict import AGREEMENT, agreeing
 
 STARTS = 6
+BEHIND = 3.0  # times the lowest objective, beyond which a start is given up
 WIDE, SHORT = 48, 12  # starts of linked problems that are tried, and the steps of the trial
 RESTARTS, RESTART_STEPS, RESTART_ROUNDS = 12, 15, 6
 PATIENCE = 3000  # further steps of the lowest, where it has not converged
@@ -34,7 +35,7 @@ def solve(problem: Posed) -> Solved:
     if len(problem.y_n) > MANY_RUNS:
         return _polished(problem)
     start_pb, origin_pb = _starts(problem)
-    found = _patiently(problem, replace(gradually(problem, start_pb), start_pb=origin_pb))
+    found = _patiently(problem, _followed(problem, start_pb, origin_pb))
     for round_ in range(RESTART_ROUNDS):
         best = found.best
         if not found.converged_b[best]:
@@ -55,6 +56,19 @@ def rivals(problem: Posed, starts: Solved) -> np.ndarray:
         if is_close and not agree_b[b]:
             return np.stack([best_p, starts.u_pb[:, b]], axis=1)
     return best_p[:, None]
+
+
+def _followed(problem: Posed, u_pb: np.ndarray, origin_pb: np.ndarray) -> Solved:
+    # Through the objective's easier scales. Starts that are far behind at one of them stay there.
+    u_pb, rows = u_pb.copy(), np.arange(u_pb.shape[1])
+    for easier in problem.objective.easier:
+        part = problem.under(easier)
+        found = minimise(part, u_pb[:, rows], most_steps=EASIER_STEPS, tolerance=LOOSE)
+        u_pb[:, rows] = found.u_pb
+        rows = rows[found.value_b <= BEHIND * found.value_b.min() + part.rounding]
+    with np.errstate(all="ignore"):
+        left = Solved(u_pb, problem.value(u_pb), np.zeros(u_pb.shape[1], bool), origin_pb)
+    return left.put(rows, replace(minimise(problem, u_pb[:, rows]), start_pb=origin_pb[:, rows]))
 
 
 def _patiently(problem: Posed, found: Solved) -> Solved:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from isoloss.fitting.linked import Linked
 from isoloss.fitting.newton import Posed
 from isoloss.fitting.objectives import Objective
 
@@ -29,7 +30,7 @@ def curvature(problem: Posed, u_p: np.ndarray) -> np.ndarray:
         if not problem.objective.easing:
             return problem.derivatives(u_p[:, None]).hessian_ppb[:, :, 0]
         answer_np, bend_n = problem.sensitivity(u_p), _bends(problem, problem.residual_n(u_p))
-        return (answer_np * (bend_n * _weight(problem))[:, None]).T @ answer_np
+        return (answer_np * (bend_n * _weight(problem))[:, None]).T @ answer_np + np.diag(_belief(problem, u_p)[0])
 
 
 def covariance(problem: Posed, u_p: np.ndarray) -> np.ndarray:
@@ -41,7 +42,10 @@ def covariance(problem: Posed, u_p: np.ndarray) -> np.ndarray:
 
 
 def sandwich(problem: Posed, u_p: np.ndarray, cluster_n: np.ndarray) -> np.ndarray:
-    """Of the coordinates, (p, p), whatever the scatter of each cluster: White 1980, Liang and Zeger 1986."""
+    """Of the coordinates, (p, p), whatever the scatter of each cluster: White 1980, Liang and Zeger 1986.
+
+    A prior pulls as if it were one more cluster, whose mean is as uncertain as the prior says.
+    """
     free = free_coordinates(problem, u_p)
     residual_n = problem.residual_n(u_p)
     pull_np = (problem.sensitivity(u_p)[:, free].T * (problem.objective.terms(residual_n)[1] * _weight(problem))).T
@@ -50,6 +54,7 @@ def sandwich(problem: Posed, u_p: np.ndarray, cluster_n: np.ndarray) -> np.ndarr
     bread_pp = inverse(curvature(problem, u_p)[np.ix_(free, free)])
     cov_pp = np.zeros((len(u_p), len(u_p)))
     meat_pp = pull_cp.T @ pull_cp * clusters / max(clusters - len(free), 1)
+    meat_pp += np.diag(_belief(problem, u_p)[1][free])
     cov_pp[np.ix_(free, free)] = bread_pp @ meat_pp @ bread_pp
     return cov_pp
 
@@ -89,9 +94,9 @@ def curved(problem: Posed, u_p: np.ndarray) -> float:
 
 def _slope(problem: Posed, u_p: np.ndarray) -> float:
     # E[psi'], over a window that knows that p parameters have drawn the residuals to zero.
-    residual_n = problem.residual_n(u_p)
-    freedom = max(len(residual_n) - len(free_coordinates(problem, u_p)), 1)
-    bend_n = _bends(problem, residual_n, np.sqrt(len(residual_n) / freedom))
+    residual_n, n = problem.residual_n(u_p), np.count_nonzero(_weight(problem))
+    freedom = max(n - len(free_coordinates(problem, u_p)), 1)
+    bend_n = _bends(problem, residual_n, np.sqrt(n / freedom))
     return float(np.average(bend_n, weights=_weight(problem)))
 
 
@@ -127,17 +132,25 @@ def is_square(objective: Objective) -> bool:
 
 
 def _moments(problem: Posed, u_p: np.ndarray) -> tuple[float, float]:
-    # E[psi^2], for p fitted coordinates, and E[psi'].
+    # E[psi^2], for p fitted coordinates, and E[psi'], over the runs that count.
     residual_n, weight_n = problem.residual_n(u_p), _weight(problem)
-    n = len(residual_n)
+    n = np.count_nonzero(weight_n)
     psi_n = problem.objective.terms(residual_n)[1]
     psi_square = float(np.sum((weight_n * psi_n) ** 2) / weight_n.sum()) * n / max(n - len(u_p), 1)
     psi_slope = float(np.average(_bends(problem, residual_n), weights=weight_n))
     return max(psi_square, 1e-300), max(psi_slope, 1e-300)
 
 
+def _belief(problem: Posed, u_p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # The curvature that priors add to each coordinate, and the variance of their pull.
+    if not isinstance(problem, Linked):
+        return np.zeros(len(u_p)), np.zeros(len(u_p))
+    return problem.worth * problem.precision_q, problem.worth**2 * problem.precision_q
+
+
 def _bends(problem: Posed, residual_n: np.ndarray, widened: float = 1.0) -> np.ndarray:
-    window = 1.4826 * widened * float(np.median(np.abs(residual_n))) * len(residual_n) ** -0.2 or 1e-12
+    seen_n = np.abs(residual_n[_weight(problem) > 0])
+    window = 1.4826 * widened * float(np.median(seen_n)) * len(seen_n) ** -0.2 or 1e-12
     up_n, down_n = (problem.objective.terms(residual_n + step)[1] for step in (window, -window))
     return (up_n - down_n) / (2 * window)
 

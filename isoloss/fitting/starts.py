@@ -24,7 +24,7 @@ BEYOND = 0.25  # how far beyond the runs scales are looked for, as a share of th
 SAME = 1e-3  # objectives that differ by less than this fraction are of one valley
 AGREE = 3  # so many points in the lowest valley are enough
 CLOSE, TIGHT = 1e-4, 1e-7  # what a Newton step may still promise, of points tried and of those followed
-LONG, LOWEST = 1500, 2  # steps along a valley, and how many of the lowest are followed so far
+LONG, LOWEST, BEHIND = 300, 2, 2.0  # steps along a valley; how many are followed so far, and up to how much higher
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Effort:
 
 
 FIRST = Effort(1200, 40, ((1.0, 4), (0.25, 20)))
-HARDER = Effort(5000, 80, ((1.0, 10), (0.5, 30), (0.2, 200)))  # where the first ends in many valleys
+HARDER = Effort(5000, 80, ((1.0, 10), (0.5, 30), (0.2, 60)))  # where the first ends in many valleys
 
 
 def candidates(problem: Problem, keep: int) -> np.ndarray:
@@ -59,8 +59,9 @@ def candidates_and_origins(problem: Problem, keep: int) -> tuple[np.ndarray, np.
     if not _agrees(found.value_b, problem.rounding):
         found = _tried(easiest, _spread_best(problem, dimensions, HARDER.most, HARDER.tried * dimensions), HARDER)
     kept = found.take(_lowest_distinct(found.value_b)[:keep])
-    followed = minimise(easiest, kept.u_pb[:, :LOWEST], most_steps=LONG, tolerance=TIGHT)
-    return np.concatenate([followed.u_pb, kept.u_pb[:, LOWEST:]], axis=1), kept.start_pb
+    lowest = int(np.sum(kept.value_b[:LOWEST] <= BEHIND * kept.value_b[0] + problem.rounding))
+    followed = minimise(easiest, kept.u_pb[:, :lowest], most_steps=LONG, tolerance=TIGHT)
+    return np.concatenate([followed.u_pb, kept.u_pb[:, lowest:]], axis=1), kept.start_pb
 
 
 def _spread_best(problem: Problem, dimensions: int, most: int, keep: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -85,10 +86,8 @@ def mcmc(basis: Basis, draws: int) -> Solved:
 
     Raises RequestError where the chain has not mixed after all its steps.
     """
-    try:
-        import emcee
-    except ImportError:
-        raise MissingExtraError("bayes", "emcee") from None
+    import emcee
+
     problem, u_p = basis.problem, basis.from_pb[:, 0]
     worth, p = spread.worth(problem, u_p), len(u_p)
     least = float(problem.value(u_p[:, None])[0])
@@ -125,7 +124,8 @@ def choose(name: str, objective: Objective, n: int, draws: int, *, clusters: int
 
     It takes the sandwich where refits cost too much, strata where there are any, the wild bootstrap for few runs or
     clusters, which would be drawn so unevenly that some draws hardly fix the law, and clusters or pairs otherwise.
-    Raises RequestError for a method that needs what the runs or the objective do not have.
+    Raises RequestError for a method that needs what the runs or the objective do not have, MissingExtraError for one
+    whose package is not installed.
     """
     is_even = _is_even(objective)
     if name not in ("auto", *METHODS):
@@ -137,6 +137,8 @@ def choose(name: str, objective: Objective, n: int, draws: int, *, clusters: int
     if name == "wild" and not is_even:
         sentence = f"The wild bootstrap turns residuals, and the objective {objective.name} has two sides."
         raise RequestError(sentence, do='Take uncertainty="pairs".')
+    if name == "mcmc" and find_spec("emcee") is None:
+        raise MissingExtraError("bayes", "emcee")
     if name != "auto":
         return name
     if n * draws > PAIRS_COST:

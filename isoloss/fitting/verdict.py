@@ -133,6 +133,8 @@ def flat_findings(problem: Posed, u_p: np.ndarray) -> tuple[list[str], list[Find
     size of the output. Amplitudes and scales do not count: how sure they are depends on the inputs' units.
     """
     free = spread.free_coordinates(problem, u_p)
+    if not len(free):
+        return [], []
     sensitivity_nf = problem.sensitivity(u_p)[:, free] * problem.stride_p[free]
     norm_f = np.linalg.norm(sensitivity_nf, axis=0)
     if not np.isfinite(norm_f).all() or (norm_f == 0).any():
