@@ -26,13 +26,13 @@ def ladder(seed: int, high: float = 1e21, n: int = 40, noise: float = 0.004) -> 
     return Runs({"flops": flops, "loss": loss}, source=f"a ladder, seed {seed}")
 
 
-def made(strain: list[float], distance: list[float], cut: list[int]) -> Backtest:
-    """A back-test whose runs lie so many half-widths above the prediction."""
-    r = len(strain)
-    mid, half = np.full(r, 3.0), np.full(r, 0.1)
+def made(miss: list[float], distance: list[float], cut: list[int], spread: float = 0.0) -> Backtest:
+    """A back-test whose runs lie above the prediction by such parts of it."""
+    r = len(miss)
+    mid = np.full(r, 3.0)
     return Backtest(
         "chinchilla", Measure(("flops",)), 0.9, tuple(float(c + 1) for c in set(cut)), (10,) * len(set(cut)),
-        np.array(cut), np.array(distance), mid, mid - half, mid + half, mid + half * np.array(strain),
+        np.array(cut), np.array(distance), mid, mid - 0.1, mid + 0.1, mid * (1 + np.array(miss)), np.full(r, spread),
     )  # fmt: skip
 
 
@@ -73,45 +73,50 @@ def test_a_fit_is_tested_as_it_was_fitted() -> None:
         il.backtest(fit)
 
 
-def test_the_growth_makes_nine_in_ten_hold() -> None:
-    strain, distance = [0.5] * 5 + [1.5, 2.0, 2.5, 3.0, 9.0], [0.4] * 10
-    test = made(strain, distance, [0] * 10)
-    calibration = test.calibration(at=1.0)
-    assert calibration.growth == pytest.approx((3.0 - 1.0) / 0.5)
-    assert test.coverage == 0.5
-    assert test.widened(calibration).coverage == pytest.approx(0.9)
+def test_the_drift_is_what_a_miss_grows_by_with_the_decades() -> None:
+    distance = np.array([0.0, 0.5, 1.0, 3.0])
+    test = made((0.02 * (1 + distance)).tolist(), distance.tolist(), [0] * 4)
+    assert test.calibration(at=1.0).drift == pytest.approx(0.02)
 
 
-def test_cuts_count_alike_however_many_runs_they_have() -> None:
-    many_good = made([0.5] * 50 + [3.0] * 5, [0.4] * 55, [0] * 50 + [1] * 5)
-    assert many_good.calibration(at=1.0).growth == pytest.approx(4.0)
+def test_what_the_draws_told_is_not_counted_twice() -> None:
+    assert made([0.05] * 4, [0.0] * 4, [0] * 4, spread=0.03).calibration(1.0).drift == pytest.approx(0.04)
+    told_all = made([0.05] * 4, [0.0] * 4, [0] * 4, spread=0.2).calibration(1.0)
+    assert told_all.drift == pytest.approx(0.05 / 2), "some of a miss is never taken as told"
 
 
-def test_intervals_that_hold_are_left_alone() -> None:
-    calibration = made([0.2] * 17 + [1.0] * 3, [0.1] * 20, [0] * 20).calibration(at=1.0)
-    assert calibration.growth == 0
-    assert calibration.factor({"flops": np.array([1e3])}) == 1
+def test_later_cuts_count_more_and_runs_of_a_cut_alike() -> None:
+    test = made([0.06] * 50 + [0.01] * 5, [0.0] * 55, [0] * 50 + [1] * 5)
+    assert test.calibration(1.0).drift == pytest.approx(np.sqrt((0.06**2 + 5 * 0.01**2) / 6))
 
 
-def test_the_factor_grows_with_distance_and_is_never_below_one() -> None:
-    calibration = Calibration(2.0, Measure(("flops",)), 1e20, 0.9, 3, 30)
-    factor = calibration.factor({"flops": np.geomspace(1e18, 1e24, 30)})
-    assert (np.diff(factor) >= 0).all() and factor.min() >= 1
-    assert factor[-1] == pytest.approx(1 + 2 * 4.1)
+def test_errors_beyond_the_data_are_misses_and_within_it_scatter() -> None:
+    calibration = Calibration(0.01, Measure(("flops",)), 1e20, 3, 30)
+    scatter = np.full((4000, 3), 0.25)
+    errors = calibration.errors(scatter, {"flops": np.array([1e19, 1e21, 1e22])}, seed=0)
+    assert (errors[:, 0] == 0.25).all()
+    assert errors[:, 1:].std(axis=0) == pytest.approx([0.02, 0.03], rel=0.05)
 
 
-def test_only_a_new_run_is_widened_and_it_is_said() -> None:
+def test_where_nothing_grows_every_point_is_outside() -> None:
+    calibration = Calibration(0.01, Measure(("share_1",)), 0.5, 5, 20)
+    errors = calibration.errors(np.zeros((4000, 2)), {"share_1": np.array([0.1, 0.9])}, seed=0)
+    assert errors.std(axis=0) == pytest.approx([0.01, 0.01], rel=0.05)
+
+
+def test_only_a_new_run_is_calibrated_and_it_is_said() -> None:
     fit = il.fit(sweep(40), draws=100)
-    wide = replace(fit, calibration=Calibration(3.0, Measure(("params", "tokens")), 1e20, 0.9, 3, 30))
+    wide = replace(fit, calibration=Calibration(0.05, Measure(("params", "tokens")), 1e20, 3, 30))
     at: dict[str, Any] = {"params": 1e10, "tokens": 1e12}
     assert wide.predict(kind="mean", **at).low == fit.predict(kind="mean", **at).low
     plain, widened = fit.predict(**at), wide.predict(**at)
-    assert wide.calibration
-    factor = float(wide.calibration.factor({k: np.array([v]) for k, v in at.items()})[0])
-    assert widened.high - widened.low == pytest.approx((plain.high - plain.low) * factor)
+    assert widened.high - widened.low > 2 * 1.6 * 0.15 * 0.8 * widened.mid > plain.high - plain.low
     assert widened.mid == plain.mid
     assert any("2.00 decades of params x tokens beyond" in a for a in widened.assumptions)
     assert Fit.from_json(wide.to_json()).predict(**at).high == widened.high
+    within = wide.predict(params=1e8, tokens=1e9)
+    assert within.high == fit.predict(params=1e8, tokens=1e9).high
+    assert not any("beyond the data a new run" in a for a in within.assumptions)
 
 
 def test_calibrated_intervals_hold_more_often_where_the_form_is_wrong() -> None:

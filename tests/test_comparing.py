@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 import isoloss as il
 from isoloss.cli.app import app
 from isoloss.comparing import scores
-from isoloss.comparing.candidates import applicable
+from isoloss.comparing.candidates import applicable, bound
 from isoloss.comparing.cuts import cut
+from isoloss.comparing.tournament import tournament
+from isoloss.comparing.trials import QUICK, Effort
 from isoloss.core.calibration import Measure
 from isoloss.core.errors import ColumnError, DesignError, RequestError, UnknownNameError
 from isoloss.core.law import find
@@ -114,8 +116,8 @@ def test_a_comparison_says_what_it_did_and_fits_a_terminal() -> None:
 def test_the_laws_of_a_table_are_those_whose_inputs_it_has() -> None:
     runs = made_by("chinchilla", 1)
     found, excluded = applicable(runs, None, {})
-    assert {law.name for law in found} == {"chinchilla", "nested", "quanta"}
-    assert "farseer" in excluded and "outer" in excluded
+    assert {law.name for law in found} == {"chinchilla", "nested", "quanta", "kaplan"}
+    assert "farseer" in excluded and "outer" in excluded and "without embeddings" in excluded["body_chinchilla"]
     free, _ = applicable(runs, None, {"x": "flops"})
     assert {"power", "power_floor", "offset_power_floor"} <= {law.name for law in free}
     fresh = runs.with_columns(unique_tokens=runs["tokens"] / 2)
@@ -158,6 +160,38 @@ def test_a_table_of_another_count_is_compared_too() -> None:
     runs = Runs({c: runs[c] for c in ("body_params", "tokens", "loss")})
     found, _ = applicable(runs, ["chinchilla"], {})
     assert found[0].columns == ("body_params", "tokens")
+    every, _ = applicable(runs, None, {})
+    assert "body_chinchilla" in {law.name for law in every}, "its correction is for just such a table"
+
+
+def test_a_table_of_one_resource_is_fitted_with_the_laws_of_any() -> None:
+    runs = Runs({"flops": np.geomspace(1e17, 1e21, 20), "error": np.geomspace(0.6, 0.2, 20)})
+    found, excluded = applicable(runs, None, {})
+    assert {"power", "power_floor", "offset_power_floor"} <= {law.name for law in found}
+    assert all(law.columns == ("flops",) and law.output.name == "error" for law in found)
+    assert excluded["manifold"] == "the same surface as power_floor"
+    with pytest.raises(RequestError, match="No registered law"):
+        applicable(runs.with_columns(experts=np.arange(1.0, 21)), None, {})
+
+
+def test_a_law_without_embeddings_is_tried_on_all_parameters_where_there_is_no_other_count() -> None:
+    kaplan, chinchilla = (bound(find(name), made_by("chinchilla", 0), {}) for name in ("kaplan", "chinchilla"))
+    assert kaplan.columns == chinchilla.columns == ("params", "tokens")
+    both = made_by("chinchilla", 0).with_columns(body_params=np.geomspace(1e6, 1e9, 48))
+    assert bound(find("kaplan"), both, {}).columns == ("body_params", "tokens")
+
+
+def test_the_hopeless_are_left_after_two_cuts_and_only_if_asked() -> None:
+    how = {"inputs": {"x": "flops"}}
+    runs = made_by("power_floor", 0, noise=0.002)
+    quick = tournament(runs, ["power", "power_floor"], 3, how, QUICK).trials
+    assert {c.law.name for c in quick.hopeless} == {"power"} and {c.law.name for c in quick.candidates} == {
+        "power_floor"
+    }
+    thorough = tournament(runs, ["power", "power_floor"], 3, how, Effort(0, leave=False)).trials
+    assert not thorough.hopeless and thorough.error_ck.shape == (3, 4)
+    kept = [thorough.candidates.index(c) for c in quick.candidates]
+    assert quick.error_ck == pytest.approx(thorough.error_ck[:, kept])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -28,6 +28,23 @@ TABLE_1 = {
 }
 
 
+SIZE = {"a": 35.9, "alpha": -0.19, "delta": -0.23, "gamma": 0.0098}
+AT = [np.array([2e7, 3e8, 1e9]), np.array([1.0, 8.0, 64.0])]
+UNSATURATED = {"E_start": 1.0, "E_max": 1e12}
+
+
+class TestRoutedFloor:
+    def test_it_is_the_joint_law_at_a_fixed_number_of_tokens(self) -> None:
+        data = {"b": 36.0, "beta": -0.18, "omega": 0.0, "zeta": 0.0, "c": 1.3}
+        joint = value("joint_routed", [AT[0], np.full(3, 1e10), AT[1]], **SIZE, **data, **UNSATURATED)
+        np.testing.assert_allclose(value("routed_floor", AT, **SIZE, c=1.3 + 36.0 * 1e10**-0.18), joint, rtol=1e-8)
+
+    def test_without_a_floor_it_is_the_law_of_clark_far_from_saturation(self) -> None:
+        in_tens = {"a": -0.19, "b": -0.23, "c": 0.0098 * np.log(10), "d": np.log10(35.9)}
+        routed = value("routed", AT, **in_tens, **UNSATURATED)
+        np.testing.assert_allclose(value("routed_floor", AT, **SIZE, c=0.0), routed, rtol=1e-8)
+
+
 class TestSaturation:
     def test_starts_ends_and_grows_as_it_says(self) -> None:
         assert saturated(1.0, 2.0, 300.0) == pytest.approx(2.0)

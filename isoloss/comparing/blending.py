@@ -47,8 +47,8 @@ def shares(weight_k: np.ndarray, draws: int) -> np.ndarray:
 def blended(fits: Sequence[Fit], weight_k: np.ndarray, runs: Runs, count_n: np.ndarray, draws: int) -> Fit:
     """The weighted mean of fits to `runs`; each of its draws is a draw of one member, in proportion to the weights.
 
-    A new run's scatter is that of `runs` about the mean, large runs counting as `count_n` (n,) says. A single member
-    with all the weight is itself.
+    Members without draws give their best parameters. A new run's scatter is that of `runs` about the mean, large runs
+    counting as `count_n` (n,) says. A single member with all the weight is itself.
     """
     chosen = np.flatnonzero(weight_k)
     heaviest = fits[int(weight_k.argmax())]
@@ -74,7 +74,7 @@ def blended(fits: Sequence[Fit], weight_k: np.ndarray, runs: Runs, count_n: np.n
 def _draws(members: Sequence[Fit], share_k: np.ndarray, best_p: np.ndarray) -> np.ndarray:
     k, rows, start = len(members), [], len(members)
     for i, (member, share) in enumerate(zip(members, share_k, strict=True)):
-        own_sp = member.draws_sp[:share]
+        own_sp = member.draws_sp[:share] if len(member.draws_sp) else np.tile(member.theta_p, (share, 1))
         row_sp = np.tile(np.concatenate([np.eye(k)[i], best_p]), (len(own_sp), 1))
         row_sp[:, start : start + len(member.theta_p)] = own_sp
         rows.append(row_sp)

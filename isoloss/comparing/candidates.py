@@ -16,14 +16,17 @@ from isoloss.core.blend import blends
 from isoloss.core.calibration import MODELS, Measure
 from isoloss.core.errors import ColumnError, RequestError
 from isoloss.core.law import Law
+from isoloss.core.quantities import QUANTITIES
 from isoloss.core.runs import DERIVATIONS, Runs
 
 OUTPUTS = ("loss", "bits_per_byte", "error", "unigram_loss", "task_loss", "accuracy")
-EMPHASES = (0.0, 0.5)  # powers of a run's measure that weight it: large runs tell more of larger ones
+EMPHASES = (0.0, 1.0)  # powers of a run's measure that weight it: large runs tell more of larger ones
 RUNS_PER_PARAMETER = 2
 PARAMETERS_PER_INPUT, PARAMETERS_AT_LEAST = 3, 1  # a law with more is fitted where it is named
 SHARES = "share_"  # of domains in the data: a law of some must be one of all
-SAME_SURFACE = {"outer": "nested"}  # the same law in other parameters
+SAME_SURFACE = {"outer": "nested", "scaled_power_floor": "power_floor", "manifold": "power_floor"}  # in other letters
+PLAIN = ("params", "body_params")  # counts that stand for each other where a table has only one
+OF_ITS_COUNT = {"body_chinchilla": "its correction is for sizes counted without embeddings"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,27 @@ def applicable(
     With laws `named`, those. Else every registered law whose inputs are columns of the table or follow from them and
     whose output is the first of OUTPUTS that the table has, but for: laws of a free x that `inputs` does not bind, laws
     of more than 3 parameters an input and one, forms that are another's in other parameters, and mixing laws of fewer
-    domains than the table has. A law of `params` is bound to another count of parameters where the table has just that.
+    domains than the table has. A law of `params` or `body_params` is bound to the count that the table has. Where no
+    law fits and the table has one resource alone, the laws of a free x are bound to it.
     Raises ColumnError where there is no output, RequestError where no law is left.
     """
     if named is not None:
         return [bound(laws.find(name), runs, inputs) for name in named], {}
     output = inputs.get("y") or _output(runs)
+    found, excluded = _registered(runs, inputs, output)
+    resources = [c for c in runs.columns if c in QUANTITIES and c != output and np.ptp(runs[c]) > 0]
+    if not found and len(resources) == 1:
+        found, excluded = _registered(runs, {**inputs, "x": resources[0], "y": output}, output)
+    if not found:
+        raise RequestError(
+            f"No registered law is of {output} and has all its inputs in these runs.",
+            f"They have: {', '.join(runs.columns)}. From: {runs.source}.",
+            'Name laws, and bind their inputs: compare(runs, laws=["power_floor"], inputs={"x": "flops"}).',
+        )
+    return found, excluded
+
+
+def _registered(runs: Runs, inputs: Mapping[str, str], output: str) -> tuple[list[Law], dict[str, str]]:
     found, excluded = [], {}
     for law in laws.every().values():
         tried = bound(law, runs, inputs)
@@ -63,22 +81,16 @@ def applicable(
             excluded[law.name] = why
         else:
             found.append(tried)
-    if not found:
-        raise RequestError(
-            f"No registered law is of {output} and has all its inputs in these runs.",
-            f"They have: {', '.join(runs.columns)}. From: {runs.source}.",
-            'Name laws, and bind their inputs: compare(runs, laws=["power_floor"], inputs={"x": "flops"}).',
-        )
     return found, excluded
 
 
 def bound(law: Law, runs: Runs, inputs: Mapping[str, str]) -> Law:
-    """The law with its symbols bound as `inputs` says (others are passed over), and `params` to the count there is."""
+    """The law with its symbols bound as `inputs` says where it has them, and a plain count to the one there is."""
     known = {i.symbol for i in law.inputs} | ({"y"} if law.output.name in OUTPUTS else set())
     chosen = {symbol: column for symbol, column in inputs.items() if symbol in known}
     counts = [c for c in MODELS if c in runs]
     for i in law.inputs:
-        if i.quantity.name == "params" and not _has(runs, "params") and counts and i.symbol not in chosen:
+        if i.quantity.name in PLAIN and not _has(runs, i.quantity.name) and counts and i.symbol not in chosen:
             chosen[i.symbol] = counts[0]
     return law.bind(**chosen)
 
@@ -96,6 +108,8 @@ def _excluded(law: Law, runs: Runs) -> str:
         return f"it passes over {', '.join(passed_over)}"
     if law.name in SAME_SURFACE:
         return f"the same surface as {SAME_SURFACE[law.name]}"
+    if law.name in OF_ITS_COUNT and law.columns != laws.find(law.name).columns:
+        return OF_ITS_COUNT[law.name]
     if p > PARAMETERS_PER_INPUT * k + PARAMETERS_AT_LEAST:
         return f"{p} parameters for {k} input{'s' if k > 1 else ''}: name it to have it compared"
     return ""

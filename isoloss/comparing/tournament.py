@@ -15,7 +15,7 @@ from isoloss.comparing import scores
 from isoloss.comparing.blending import weights
 from isoloss.comparing.candidates import EMPHASES, Candidate, applicable, enough
 from isoloss.comparing.cuts import Cut, cut
-from isoloss.comparing.trials import Trials, fitted, per_cut, predicted, tried
+from isoloss.comparing.trials import THOROUGH, Effort, Trials, fitted, per_cut, predicted, tried
 from isoloss.core.backtest import Backtest
 from isoloss.core.calibration import Measure
 from isoloss.core.comparison import Comparison, Rival
@@ -33,14 +33,12 @@ POSITIVE = "losses of zero or below have no logarithm, so squared differences ar
 
 @dataclass(frozen=True, eq=False)
 class Tournament:
-    """Complete runs, their cuts, every candidate's fits below them and back-test, and scores (c, k) by error."""
+    """Complete runs, their cuts, and every candidate's fits below them with their errors."""
 
     runs: Runs
     measure: Measure
     cuts: tuple[Cut, ...]
     trials: Trials
-    tests: tuple[Backtest, ...]
-    error_ck: np.ndarray
     settings: Mapping[str, Any]
     excluded: Mapping[str, str]
     assumptions: tuple[str, ...]
@@ -48,7 +46,7 @@ class Tournament:
     @property
     def weight_k(self) -> np.ndarray:
         """The candidates' weights in a blend."""
-        return weights(self.error_ck)
+        return weights(self.trials.error_ck)
 
 
 def compare(
@@ -58,7 +56,7 @@ def compare(
 
     Without `laws`, every law whose inputs the table has and whose output is its loss (see `candidates.applicable`).
     `cuts` is how many, or the values of the measure (compute, or size times data, or what varies) to cut at. Each law
-    is fitted twice: with all runs alike, and with weights in proportion to the root of their measure. Scores are the
+    is fitted twice: with all runs alike, and with weights in proportion to their measure. Scores are the
     relative error and the continuous ranked probability score of new-run draws above the cut, both weighted by the
     decades beyond it, and AICc, BIC and the error of left-out runs on all runs. Settings are those of `fit`.
     Raises DesignError where the runs leave no place to cut, or no law can be fitted below it.
@@ -77,7 +75,11 @@ def compare(
 
 
 def tournament(
-    runs: Any, laws: Iterable[str | Law] | None, cuts: int | Iterable[float], settings: Mapping[str, Any]
+    runs: Any,
+    laws: Iterable[str | Law] | None,
+    cuts: int | Iterable[float],
+    settings: Mapping[str, Any],
+    effort: Effort = THOROUGH,
 ) -> Tournament:
     """Fit the candidates below the cuts and test them above; raises what `compare` raises."""
     how = Settings.read(settings)
@@ -88,19 +90,14 @@ def tournament(
     measure = Measure.among(tuple(columns))
     made = cut(table, measure, cuts)
     settings, assumptions = _objective(table[chosen[0].output.name], settings)
-    emphases = EMPHASES if how.weights is None else EMPHASES[:1]
+    emphases = EMPHASES if how.weights is None and measure.grows else EMPHASES[:1]
     carried, few = _carried(chosen, len(made[0].below))
     candidates = [Candidate(law, emphasis) for law in carried for emphasis in emphases]
-    trials = tried(candidates, made, measure, settings, how.progress)
+    trials = tried(candidates, made, measure, settings, effort, how.progress)
     if not trials.candidates:
         reasons = "; ".join(f"{law}: {why}" for law, why in {**few, **trials.refused}.items())
         raise DesignError(f"No law can be fitted below the first cut, {measure} = {made[0].at:.3g}.", reasons)
-    tests = tuple(
-        predicted(c.law.name, fits, made, measure, LEVEL)
-        for c, fits in zip(trials.candidates, trials.fits, strict=True)
-    )
-    error_ck = np.stack([per_cut(test, np.abs(test.miss_r)) for test in tests], axis=1)
-    return Tournament(table, measure, made, trials, tests, error_ck, settings, {**excluded, **few}, assumptions)
+    return Tournament(table, measure, made, trials, settings, {**excluded, **few}, assumptions)
 
 
 def _carried(chosen: Sequence[Law], n: int) -> tuple[list[Law], dict[str, str]]:
@@ -115,7 +112,8 @@ def _objective(y_n: np.ndarray, settings: Mapping[str, Any]) -> tuple[Mapping[st
 
 
 def _rival(held: Tournament, k: int) -> Rival:
-    candidate, test = held.trials.candidates[k], held.tests[k]
+    candidate, fits = held.trials.candidates[k], held.trials.fits[k]
+    test = predicted(candidate.law.name, fits, held.cuts, held.measure, LEVEL)
     whole = fitted(candidate, held.runs, held.measure, held.settings, 0)
     residual_n = _log_residuals(whole, held.runs)
     aicc, bic = scores.criteria(residual_n, len(whole.law.names) - len(whole.fixed))
@@ -123,9 +121,9 @@ def _rival(held: Tournament, k: int) -> Rival:
         law=candidate.law.name,
         emphasis=candidate.emphasis,
         parameters=len(whole.law.names),
-        error=float(held.error_ck[:, k].mean()),
+        error=float(held.trials.error_ck[:, k].mean()),
         bias=float(per_cut(test, test.miss_r).mean()),
-        crps=float(per_cut(test, _crps(held.trials.fits[k], held.cuts, test)).mean()),
+        crps=float(per_cut(test, _crps(fits, held.cuts, test)).mean()),
         coverage=test.coverage,
         aicc=aicc,
         bic=bic,
@@ -151,5 +149,5 @@ def _log_residuals(fit: Fit, runs: Runs) -> np.ndarray:
 
 def without(held: Tournament, c: int) -> np.ndarray:
     """The candidates' weights from every cut but one, so that this one tests them; from all where there is no other."""
-    others = np.delete(held.error_ck, c, axis=0)
-    return weights(others if len(others) else held.error_ck)
+    others = np.delete(held.trials.error_ck, c, axis=0)
+    return weights(others if len(others) else held.trials.error_ck)

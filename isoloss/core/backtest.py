@@ -13,7 +13,8 @@ import numpy as np
 from isoloss.core import numbers, text
 from isoloss.core.calibration import NEAR, Calibration, Measure
 
-FARTHEST = 50.0  # a miss of more half-widths than this tells no more
+LATER = 5.0  # a cut counts so many times the one before it: it asks what will be asked of all runs
+TOLD = 0.75  # at most this share of the squared misses is taken as told by the draws
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class CutScore:
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """Predictions of every cut, (r,) each: which cut, decades beyond its runs, the interval of a new run, what came."""
+    """Predictions of every cut, (r,) each: which cut, decades beyond its runs, the interval of a new run, what came.
+
+    `spread_r` is the standard deviation of the curve's draws, as a part of the prediction.
+    """
 
     law: str
     measure: Measure
@@ -53,6 +57,7 @@ class Backtest:
     low_r: np.ndarray
     high_r: np.ndarray
     reached_r: np.ndarray
+    spread_r: np.ndarray
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -89,30 +94,21 @@ class Backtest:
             width=float(np.median(width_r)),
         )
 
-    def strain(self) -> np.ndarray:
-        """How many times its half-width (on the side it fell) each interval must be to hold its run, (r,)."""
-        over_r = self.reached_r - self.mid_r
-        half_r = np.where(over_r > 0, self.high_r - self.mid_r, self.mid_r - self.low_r)
-        return np.minimum(np.abs(over_r) / np.maximum(half_r, 1e-12 * np.abs(self.mid_r)), FARTHEST)
-
     def calibration(self, at: float) -> Calibration:
-        """The widening with which `level` of these runs, each cut counting the same, lie in their intervals.
+        """How far new runs beyond the data may miss the curve, from how far those of the cuts did.
 
-        A run that its interval holds asks for none; one that lies k half-widths away, d decades beyond the fitted runs,
-        asks for a growth of (k - 1) / (d + 0.1). The growth is the quantile of these, taken as in split conformal
-        prediction (Vovk et al. 2005), with every cut a block. `at` is the largest measure of the fit that is widened.
+        A squared miss (relative, per (1 + d)^2 for d decades beyond the fitted runs) less what the curve's draws told
+        of it is what they did not tell; its mean over runs, later cuts counting more, is the squared drift. Draws are
+        never taken to tell more than three quarters. `at` is the largest measure of the fit that is calibrated.
         """
-        asked_r = np.maximum(self.strain() - 1.0, 0.0) / (self.distance_r + NEAR)
-        per_cut = np.bincount(self.cut_r, minlength=len(self.at_c))
-        growth = _quantile(asked_r, 1.0 / per_cut[self.cut_r], self.level)
-        return Calibration(growth, self.measure, at, self.level, len(self.at_c), len(self.cut_r))
-
-    def widened(self, calibration: Calibration) -> Backtest:
-        """The same predictions with intervals as the calibration makes them."""
-        factor_r = calibration.at_distance(self.distance_r)
-        low_r = self.mid_r + (self.low_r - self.mid_r) * factor_r
-        high_r = self.mid_r + (self.high_r - self.mid_r) * factor_r
-        return Backtest(**{**vars(self), "low_r": low_r, "high_r": high_r})
+        weight_c = LATER ** np.arange(len(self.at_c)) if self.measure.grows else np.ones(len(self.at_c))
+        weight_r = (weight_c / np.bincount(self.cut_r, minlength=len(self.at_c)))[self.cut_r]
+        missed, told = (
+            np.average((value_r / (self.distance_r + NEAR)) ** 2, weights=weight_r)
+            for value_r in (self.reached_r / self.mid_r - 1.0, self.spread_r)
+        )
+        drift = float(np.sqrt(max(missed - told, (1 - TOLD) * missed)))
+        return Calibration(drift, self.measure, at, len(self.at_c), len(self.cut_r))
 
     def to_json(self) -> dict[str, Any]:
         """The cuts, and every prediction."""
@@ -143,9 +139,3 @@ class Backtest:
             )
         lines.append(f"  inside over all cuts: {self.coverage:.0%}")
         return "\n".join([*lines, *text.notes(self.notes, ())])
-
-
-def _quantile(values_r: np.ndarray, weight_r: np.ndarray, level: float) -> float:
-    order_r = np.argsort(values_r)
-    share_r = np.cumsum(weight_r[order_r]) / weight_r.sum()
-    return float(values_r[order_r][min(np.searchsorted(share_r, level - 1e-12), len(values_r) - 1)])

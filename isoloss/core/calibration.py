@@ -1,6 +1,6 @@
-"""How much wider an interval must be to hold as often as it says, the further a point lies beyond the data.
+"""How far a new run may lie from a curve that was never tried there, the further the more.
 
-Shapes: `m` points asked about.
+Shapes: `s` draws, `m` points asked about.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMPUTE = ("flops", "body_flops", "min_flops")
 MODELS = ("params", "body_params", "matmul_params", "active_params", "dense_params", "nonvocab_params")
 DATA = ("tokens", "steps", "samples", "examples", "characters")
 LARGE = 10.0  # where typical values of a count end, at the least
-NEAR = 0.1  # decades: what is asked of an interval at the very edge of the data
+NEAR = 1.0  # decades: a miss a decade out is twice that at the edge of the data
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,45 @@ class Measure:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Intervals of a new run are 1 + growth (d + 0.1) times as wide, d decades of the measure beyond `at`.
+    """Beyond the data a new run misses the curve by a normal error of `drift` (1 + d), d decades of `measure` out.
 
-    `at` is the largest measure of the runs fitted. `growth` is such that `level` of the `runs` predicted in `cuts`
-    back-tests lay in their intervals. They are never made narrower: what held at small scale may not at large.
+    `at` is the largest measure of the runs fitted. `drift` is what the `runs` predicted in `cuts` back-tests missed by,
+    beyond what the draws told (see `Backtest.calibration`). Within the data the scatter of the residuals holds; where
+    the measure cannot grow, every point counts as outside.
     """
 
-    growth: float
+    drift: float
     measure: Measure
     at: float
-    level: float
     cuts: int
     runs: int
 
     def distance(self, inputs: Mapping[str, Any]) -> np.ndarray:
         """How many decades beyond the data each point stands, (m,); zero within."""
-        return decades(self.measure.of(inputs), self.at)
+        size_m = self.measure.of(inputs)
+        return decades(size_m, self.at) if self.measure.grows else np.zeros(len(size_m))
 
-    def factor(self, inputs: Mapping[str, Any]) -> np.ndarray:
-        """How many times wider the interval is made at each point, (m,); it never falls with distance."""
-        return self.at_distance(self.distance(inputs))
+    def deviation(self, inputs: Mapping[str, Any]) -> np.ndarray:
+        """The standard deviation of a new run about the curve beyond the data, as a part of the output, (m,)."""
+        return self.drift * (self.distance(inputs) + NEAR)
 
-    def at_distance(self, distance_m: np.ndarray) -> np.ndarray:
-        """The factor on an interval's width, so many decades beyond the data."""
-        return 1.0 + self.growth * (distance_m + NEAR)
+    def errors(self, scatter_sm: np.ndarray, inputs: Mapping[str, Any], seed: int) -> np.ndarray:
+        """A new run's log errors about the curve, (s, m): `scatter_sm` within the data, misses beyond it."""
+        normal_s1 = np.random.default_rng(seed).standard_normal((len(scatter_sm), 1))
+        return np.where(self._outside(inputs), normal_s1 * self.deviation(inputs), scatter_sm)
 
-    def stated(self, inputs: Mapping[str, Any]) -> str:
-        """What was done to the intervals at these points, in a sentence."""
-        far, factor = float(self.distance(inputs).max()), float(self.factor(inputs).max())
+    def stated(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """How far a new run at these points is taken to miss, in a sentence; none where all are within the data."""
+        if not self._outside(inputs).any():
+            return ()
+        far, deviation = float(self.distance(inputs).max()), float(self.deviation(inputs).max())
         return (
-            f"intervals are widened {factor:.2f} times at {far:.2f} decades of {self.measure} beyond the data, "
-            f"so that {self.level:.0%} of {self.runs} predictions in {self.cuts} back-tests would have held"
+            f"at {far:.2f} decades of {self.measure} beyond the data a new run is taken to miss the curve by "
+            f"{deviation:.2%} (one standard deviation), as {self.runs} predictions in {self.cuts} back-tests did",
         )
+
+    def _outside(self, inputs: Mapping[str, Any]) -> np.ndarray:
+        return (self.distance(inputs) > 0) | (not self.measure.grows)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -64,7 +64,7 @@ class Fit:
     `noise` says of their size, from which a new run's scatter is drawn; `assumptions` are sentences that hold for every
     answer; `origin` names a published source; `fixed` names parameters that were not free; the `certificate` tells what
     the solver saw; `clusters` counts the independent runs behind the rows, 0 where every row is one; the `calibration`
-    widens the intervals of new runs with their distance beyond the data.
+    tells how far new runs beyond the data may miss.
     A published fit may have no draws: its answers then carry no interval, and say so.
     """
 
@@ -119,19 +119,15 @@ class Fit:
             draws_sm = self.law.value(x_km, self.draws_sp) if len(self.draws_sp) else np.empty((0, len(mid_m)))
         kind, lacking = ("mean", (NO_SCATTER,)) if kind == "run" and not len(self.residuals_n) else (kind, ())
         if kind == "run":
-            factor_m = self.noise.factor({c: points[c] for c in self.noise.columns}, len(mid_m))
-            draws_sm = draws_sm * np.exp(self._new_run_scatter(len(draws_sm))[:, None] * factor_m)
-        widened: tuple[str, ...] = ()
-        if kind == "run" and self.calibration:
-            draws_sm = mid_m + (draws_sm - mid_m) * self.calibration.factor(points.columns)
-            widened = (self.calibration.stated(points.columns),)
+            draws_sm = draws_sm * np.exp(self._run_errors(points, len(draws_sm)))
+        missed = self.calibration.stated(points.columns) if kind == "run" and self.calibration else ()
         return Prediction(
             Estimate.of(mid_m, draws_sm, level),
             self.law.output.name,
             {c: points[c] for c in self.law.columns},
             level,
             kind,
-            (*points.notes, *self.stated(), *widened, *(lacking if len(draws_sm) else ())),
+            (*points.notes, *self.stated(), *missed, *(lacking if len(draws_sm) else ())),
             self.reach({c: points[c] for c in self.law.columns}),
         )
 
@@ -173,6 +169,11 @@ class Fit:
                 sentence = f"{name} is {numbers.short(beyond)} times beyond the data ({span})."
                 found.append(Finding("D4", severity, sentence, beyond))
         return tuple(found)
+
+    def _run_errors(self, points: Runs, draws: int) -> np.ndarray:
+        factor_m = self.noise.factor({c: points[c] for c in self.noise.columns}, len(points))
+        scatter_sm = self._new_run_scatter(draws)[:, None] * factor_m
+        return self.calibration.errors(scatter_sm, points.columns, self.seed) if self.calibration else scatter_sm
 
     def _new_run_scatter(self, draws: int) -> np.ndarray:
         # Few residuals are no distribution: they are smoothed, which keeps their variance (Silverman 1986,

@@ -128,6 +128,26 @@ def joint_routed(
     return size + data + c
 
 
+@law(cite="ludziejewski2025")
+def routed_floor(
+    N: DenseParams,
+    E: Experts,
+    *,
+    a: Amplitude,
+    alpha: SignedExponent,
+    delta: SignedExponent,
+    gamma: Drift,
+    c: Floor,
+) -> Loss:
+    """A power law in dense size, on a floor, whose height and exponent change with the number of experts.
+
+    It is `joint_routed` at a fixed number of tokens, far from saturation, its data term part of the floor c; at one
+    expert it is `power_floor` in N. With no floor it is `routed` far from saturation, its constants in powers of e.
+    Ludziejewski et al. 2025, Eq. 4.
+    """
+    return a * E**delta * N ** (alpha + gamma * log(E)) + c
+
+
 @law(cite="abnar2025")
 def idle_experts(
     N: Params,
