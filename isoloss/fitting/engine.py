@@ -16,7 +16,7 @@ from isoloss.core.groups import Groups
 from isoloss.core.law import Law
 from isoloss.core.noise import Noise
 from isoloss.core.runs import Runs
-from isoloss.fitting import influence, uncertainty, valley
+from isoloss.fitting import influence, open_directions, uncertainty
 from isoloss.fitting.newton import Posed, Solved
 from isoloss.fitting.posing import Posing, checked, drawn_by, solved
 from isoloss.fitting.problem import Problem
@@ -62,7 +62,7 @@ def fit(runs: Any, law: str | Law = "chinchilla", **settings: Any) -> Fit | Grou
         return _one_by_one(runs, law, how)
     posing = solved(runs, law, how)
     status, findings, certificate = verdict(posing.problem, posing.starts)
-    draws, words, reserves = _draws(posing, status, valley.is_there(posing.problem, certificate))
+    draws, words, reserves = _draws(posing, status, open_directions.is_there(posing.problem, certificate))
     common = Fit(
         law=posing.law,
         theta_p=np.empty(0),
@@ -111,8 +111,12 @@ def _draws(posing: Posing, status: Status, is_open: bool) -> tuple[Solved, tuple
         seed=how.seed,
         progress=how.progress,
     )
-    if is_open and method in valley.SAMPLERS:
-        return valley.along(basis, how.draws, valley.SAMPLERS[method]), (uncertainty.WORDS[method], valley.WORDS), []
+    if is_open and method in open_directions.SAMPLERS:
+        return (
+            open_directions.along(basis, how.draws, open_directions.SAMPLERS[method]),
+            (uncertainty.WORDS[method], open_directions.WORDS),
+            [],
+        )
     draws = uncertainty.METHODS[method](basis, how.draws)
     reserves = uncertainty.reserves(method, basis)
     if method == "pairs" and not (rows.clusters or rows.strata):
