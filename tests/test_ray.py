@@ -88,13 +88,14 @@ def test_the_interval_holds_what_searches_from_anywhere_end_at(seed: int) -> Non
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_proposed_runs_do_what_was_promised(seed: int) -> None:
     runs = eight(0.01, seed)
-    fit = il.fit(runs, draws=400)
-    proposal = propose(Case(runs, fit.law, fit), fit)
+    squares = {"objective": "squared_log", "draws": 400}
+    fit = il.fit(runs, **squares)
+    proposal = propose(Case(runs, fit.law, fit, squares), fit)
     assert proposal and 2 <= len(proposal.runs) <= 4 and proposal.left < 0.5
     params_n, tokens_n = (np.array(column) for column in zip(*proposal.runs, strict=True))
     assert (params_n * tokens_n).max() <= (runs["params"] * runs["tokens"]).max() * 1.0001
     more = Runs({"params": params_n, "tokens": tokens_n, "loss": losses(params_n, tokens_n, 0.01, 7)}, "more")
-    before, after = (_off(il.fit(table, draws=400)) for table in (runs, runs + more))
+    before, after = (_off(il.fit(table, **squares)) for table in (runs, runs + more))
     truth = LAW.value(np.array([[HELD_OUT], [10 * RATIO * HELD_OUT]]), LAW.theta(PUBLISHED))[0]
     assert after[1] - after[0] < 0.6 * (before[1] - before[0]) and after[0] - 0.03 <= truth <= after[1] + 0.03
 
