@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoloss.core.finding import Finding, gravest_first
-from isoloss.reporting.markup import Html, facts, section, tag
+from isoloss.reporting.markup import Html, facts, joined, section, tag
 
 if TYPE_CHECKING:
     from isoloss.reporting.page import Content
@@ -16,7 +16,7 @@ SEVERITY = {"red": "Serious", "amber": "Caution", "note": "Note"}
 def findings(content: Content) -> Html:
     """Every diagnosis, with its remedy."""
     found = [finding(f) for f in every_finding(content)] or [tag("p", "No check found anything to report.")]
-    return section("Findings", *found, *_without_findings(content))
+    return section("Findings", *found, *_without_findings(content), id="findings")
 
 
 def _without_findings(content: Content) -> list[Html]:
@@ -36,6 +36,21 @@ def finding(found: Finding) -> Html:
 
 
 def every_finding(content: Content) -> list[Finding]:
-    """The findings of the fit, of the plan and of the examination, each once, the gravest first."""
-    checked = content.checkup.findings if content.checkup else ()
-    return list(gravest_first({str(f): f for f in (*content.fit.findings, *content.plan.findings, *checked)}.values()))
+    """The findings of the fit, of the plan and of the examination, each once, the gravest first.
+
+    Where the examination, made for this budget, has findings of a code, they stand for all others of that code.
+    """
+    examined = content.checkup.findings if content.checkup else ()
+    told = {f.code for f in examined}
+    others = [f for f in (*content.fit.findings, *content.plan.findings) if f.code not in told]
+    return list(gravest_first({str(f): f for f in (*others, *examined)}.values()))
+
+
+def serious(content: Content) -> Html:
+    """What stands beside the answer: red findings whole, and which cautions there are."""
+    found = every_finding(content)
+    cautions = [f for f in found if f.severity == "amber"]
+    codes = ", ".join(dict.fromkeys(f.code for f in cautions))
+    count = f"{len(cautions)} caution{'s' if len(cautions) > 1 else ''} ({codes})"
+    line = [tag("div", tag("b", f"{count}:"), tag("a", "see the findings", href="#findings"), class_="finding amber")]
+    return joined(*(finding(f) for f in found if f.severity == "red"), *(line if cautions else []))

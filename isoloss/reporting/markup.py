@@ -75,9 +75,9 @@ def _mathml(expression: Any) -> str:
     return mathml(expression, printer="presentation")
 
 
-def section(title: str, *children: Any) -> Html:
+def section(title: str, *children: Any, **attributes: str) -> Html:
     """A part of the page under its heading."""
-    return tag("section", tag("h2", title), *children)
+    return tag("section", tag("h2", title), *children, **attributes)
 
 
 def facts(told: Mapping[str, Any]) -> Html:

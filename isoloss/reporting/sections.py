@@ -16,7 +16,7 @@ from isoloss.core.quantities import QUANTITIES
 from isoloss.core.split import held_out, training
 from isoloss.planning import cost
 from isoloss.reporting import provenance
-from isoloss.reporting.diagnoses import every_finding, finding, findings
+from isoloss.reporting.diagnoses import findings, serious
 from isoloss.reporting.markup import Html, facts, formula, items, joined, section, symbol, table, tag
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def answer(content: Content) -> Html:
         ),
         tag("p", _standing(content), class_="lead"),
         tag("dl", *(_tile(name, option[name], content.level) for name in asked), class_="tiles"),
-        *(finding(f) for f in every_finding(content) if f.severity != "note"),
+        serious(content),
         _around(content, asked),
         class_="answer",
     )
