@@ -97,14 +97,9 @@ def _because(held: Tournament) -> tuple[str, ...]:
     weight_k, error_k = held.weight_k, np.exp(np.log(held.trials.error_ck).mean(axis=0))
     chosen = [k for k in np.argsort(-weight_k, kind="stable") if weight_k[k]]
     power, places = sharpness(len(held.cuts)), f"{len(held.cuts)} cuts of {held.measure}"
-    said = [f"{_told(held, k)} {weight_k[k]:.0%} (back-test error {error_k[k]:.2%})" for k in chosen]
+    said = [f"{held.trials.candidates[k]} {weight_k[k]:.0%} (back-test error {error_k[k]:.2%})" for k in chosen]
     among = len(held.trials.candidates) + len(held.trials.hopeless)
     return (
         f"a blend of laws, weighted by error^-{power:.2g} over {places}: {', '.join(said)}",
         f"chosen among {among} candidates; a draw is a draw of one law, so intervals hold how far the laws disagree",
     )
-
-
-def _told(held: Tournament, k: int) -> str:
-    candidate = held.trials.candidates[k]
-    return candidate.law.name + (" with large runs first" if candidate.emphasis else "")

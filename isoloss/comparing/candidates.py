@@ -21,6 +21,7 @@ from isoloss.core.runs import DERIVATIONS, Runs
 
 OUTPUTS = ("loss", "bits_per_byte", "error", "unigram_loss", "task_loss", "accuracy")
 EMPHASES = (0.0, 1.0)  # powers of a run's measure that weight it: large runs tell more of larger ones
+SQUARES = "squared_log"  # the other objective that is tried where nothing grows: there no run is dearer than another
 RUNS_PER_PARAMETER = 2
 PARAMETERS_PER_INPUT, PARAMETERS_AT_LEAST = 3, 1  # a law with more is fitted where it is named
 SHARES = "share_"  # of domains in the data: a law of some must be one of all
@@ -31,10 +32,15 @@ OF_ITS_COUNT = {"body_chinchilla": "its correction is for sizes counted without 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bound law, and how much large runs count in its fit."""
+    """A bound law, how much large runs count in its fit, and what the fit minimises, if not what was asked for."""
 
     law: Law
     emphasis: float
+    objective: str = ""
+
+    def __str__(self) -> str:
+        first = ", large runs first" if self.emphasis else ""
+        return f"{self.law.name}{first}" + (f", {self.objective}" if self.objective else "")
 
     def weights(self, runs: Runs, measure: Measure) -> np.ndarray | None:
         """Proportional to measure^emphasis, (n,); none where all count the same."""
@@ -128,3 +134,12 @@ def _output(runs: Runs) -> str:
 
 def _has(runs: Any, column: str) -> bool:
     return column in runs or (column in DERIVATIONS and all(need in runs for need in DERIVATIONS[column][0]))
+
+
+def candidates(carried: Iterable[Law], measure: Measure, settings: Mapping[str, Any]) -> list[Candidate]:
+    """What is tried of each law: large runs first or not; where nothing grows, squares or the usual objective."""
+    if measure.grows:
+        emphases = EMPHASES if settings.get("weights") is None else EMPHASES[:1]
+        return [Candidate(law, emphasis) for law in carried for emphasis in emphases]
+    objectives = ("", SQUARES) if settings.get("objective") is None else ("",)
+    return [Candidate(law, 0.0, objective) for law in carried for objective in objectives]

@@ -13,7 +13,7 @@ import numpy as np
 
 from isoloss.comparing import scores
 from isoloss.comparing.blending import weights
-from isoloss.comparing.candidates import EMPHASES, Candidate, applicable, enough
+from isoloss.comparing.candidates import applicable, candidates, enough
 from isoloss.comparing.cuts import Cut, cut
 from isoloss.comparing.trials import THOROUGH, Effort, Trials, fitted, per_cut, predicted, tried
 from isoloss.core.backtest import Backtest
@@ -56,7 +56,8 @@ def compare(
 
     Without `laws`, every law whose inputs the table has and whose output is its loss (see `candidates.applicable`).
     `cuts` is how many, or the values of the measure (compute, or size times data, or what varies) to cut at. Each law
-    is fitted twice: with all runs alike, and with weights in proportion to their measure. Scores are the
+    is fitted twice: with all runs alike, and with weights in proportion to their measure; where nothing grows, with
+    the usual objective and with squares. Scores are the
     relative error and the continuous ranked probability score of new-run draws above the cut, both weighted by the
     decades beyond it, and AICc, BIC and the error of left-out runs on all runs. Settings are those of `fit`.
     Raises DesignError where the runs leave no place to cut, or no law can be fitted below it.
@@ -90,10 +91,8 @@ def tournament(
     measure = Measure.among(tuple(columns))
     made = cut(table, measure, cuts)
     settings, assumptions = _objective(table[chosen[0].output.name], settings)
-    emphases = EMPHASES if how.weights is None and measure.grows else EMPHASES[:1]
     carried, few = _carried(chosen, len(made[0].below))
-    candidates = [Candidate(law, emphasis) for law in carried for emphasis in emphases]
-    trials = tried(candidates, made, measure, settings, effort, how.progress)
+    trials = tried(candidates(carried, measure, settings), made, measure, settings, effort, how.progress)
     if not trials.candidates:
         reasons = "; ".join(f"{law}: {why}" for law, why in {**few, **trials.refused}.items())
         raise DesignError(f"No law can be fitted below the first cut, {measure} = {made[0].at:.3g}.", reasons)
@@ -119,7 +118,9 @@ def _rival(held: Tournament, k: int) -> Rival:
     aicc, bic = scores.criteria(residual_n, len(whole.law.names) - len(whole.fixed))
     return Rival(
         law=candidate.law.name,
+        label=str(candidate),
         emphasis=candidate.emphasis,
+        objective=whole.objective[0],
         parameters=len(whole.law.names),
         error=float(held.trials.error_ck[:, k].mean()),
         bias=float(per_cut(test, test.miss_r).mean()),

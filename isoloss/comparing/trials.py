@@ -107,6 +107,7 @@ def fitted(candidate: Candidate, runs: Runs, measure: Measure, settings: Mapping
     how = {name: settings[name] for name in COMMON if name in settings}
     weights = candidate.weights(runs, measure)
     how |= {} if weights is None else {"weights": weights}
+    how |= {"objective": candidate.objective} if candidate.objective else {}
     return fit(runs, candidate.law, draws=draws, **how)
 
 

@@ -15,15 +15,17 @@ from isoloss.core.calibration import Measure
 class Rival:
     """One law among those compared; every score is a mean over cuts, and lower is better but for `coverage`.
 
-    `emphasis` is the power of a run's measure that weights it in the fit. `error` is the relative error of predictions
-    above the cut, further ones counting more, `bias` the same with its sign; `crps` the continuous ranked probability
-    score of the new-run draws, as a part of what was reached; `coverage` the share of runs in the 90% interval. `aicc`
-    and `bic` are of all runs, for absolute log residuals; `loo` is the mean absolute log residual when each run is left
-    out in turn. `weight` is the law's share in a blend.
+    `label` is the law and how it was fitted, `emphasis` the power of a run's measure that weights it. `error` is the
+    relative error of predictions above the cut, further ones counting more, `bias` the same with its sign; `crps` the
+    continuous ranked probability score of the new-run draws, as a part of what was reached; `coverage` the share of
+    runs in the 90% interval. `aicc` and `bic` are of all runs, for absolute log residuals; `loo` is the mean absolute
+    log residual when each run is left out in turn. `weight` is the law's share in a blend.
     """
 
     law: str
+    label: str
     emphasis: float
+    objective: str
     parameters: int
     error: float
     bias: float
@@ -34,11 +36,6 @@ class Rival:
     loo: float
     weight: float
     inputs: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """The law, and whether large runs count more: 'nested, large runs first'."""
-        return self.law + (", large runs first" if self.emphasis else "")
 
 
 @dataclass(frozen=True)
