@@ -18,6 +18,7 @@ from isoloss.core.estimate import Estimate, check_level
 from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
 from isoloss.core.frontier import Frontier
+from isoloss.core.groups import Groups
 from isoloss.core.plan import Option
 from isoloss.planning import cost
 from isoloss.planning.surface import Surface
@@ -31,10 +32,20 @@ def number(given: Any, what: str, least: float = 0.0) -> float:
     """One number above `least`, as people write it; raises RequestError for any other and CellError for a word."""
     if np.size(given) != 1:
         raise RequestError(f"The plan needs one {what}, not {np.size(given)}.")
-    value = _share_or_number(np.ravel(np.asarray(given, object))[0])
+    value = parsed(np.ravel(np.asarray(given, object))[0])
     if not (np.isfinite(value) and value > least):
         raise RequestError(f"A plan for {what} {value:g} cannot be.", f"It must be above {least:g}.")
     return value
+
+
+def whole(given: Any, what: str, least: int = 1) -> int:
+    """One whole number from `least`, as people write it; raises RequestError for any other and CellError for a word."""
+    if np.size(given) != 1:
+        raise RequestError(f"The plan needs one number of {what}, not {np.size(given)}.")
+    value = parsed(np.ravel(np.asarray(given, object))[0])
+    if not (np.isfinite(value) and value >= least and value == int(value)):
+        raise RequestError(f"{value:g} {what} cannot be.", do=f"Give a whole number from {least}.")
+    return int(value)
 
 
 def several(given: Any, what: str, least: float = 0.0) -> list[float]:
@@ -155,7 +166,8 @@ def _estimated(value: Any, level: float) -> Estimate:
     return estimate(np.asarray(value, float), level) if np.ndim(value) else exact(float(value))
 
 
-def _share_or_number(given: Any) -> float:
+def parsed(given: Any) -> float:
+    """A number or a share as people write them: "1e24", "7B", "2%"; raises CellError for anything else."""
     written = str(given).strip()
     if written.endswith("%"):
         return numbers.parse(written[:-1]) / 100
@@ -163,7 +175,7 @@ def _share_or_number(given: Any) -> float:
 
 
 def fits(given: Any) -> list[Fit]:
-    """Other fits to set beside the first: fits or keys of published ones, one or several; none where None is given."""
+    """Other fits to set beside the first: fits, files, FILE#GROUP of saved groups or published keys; none for None."""
     listed = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
     if not all(isinstance(one, Fit | str) for one in listed):
         raise RequestError("What stands beside is a fit, a published key, or a list of these.")
@@ -191,4 +203,7 @@ def _fit_of(given: Fit | str) -> Fit:
         return given
     if given not in keys() and Path(given).is_file():
         return Fit.load(given)
+    file, _, label = given.rpartition("#")
+    if label and Path(file).is_file():
+        return Groups.load(file)[label]
     return published(given)

@@ -50,14 +50,15 @@ def compare_plans(fit: Fit | Frontier, level: float, *, flops: Flops, beside: Be
     others = answers.fits(beside)
     everyone = [fit, *others]
     answered = [_plan(one, level, budgets_m) for one in everyone]
+    names = _names(everyone)
     options: list[Option] = []
     for i, budget in enumerate(budgets_m.tolist()):
         for j, (one, planned) in enumerate(zip(everyone, answered, strict=True)):
             found = planned.options[i]
             versus = _versus(fit, one, budget, level) if j else {}
-            label = answers.named(one) + (f", {numbers.short(budget)} FLOP" if len(budgets_m) > 1 else "")
+            label = names[j] + (f", {numbers.short(budget)} FLOP" if len(budgets_m) > 1 else "")
             options.append(Option({**found.estimates, **versus}, label))
-    by_name = [(answers.named(one), p) for one, p in zip(everyone, answered, strict=True)]
+    by_name = list(zip(names, answered, strict=True))
     said = [f"{name}: {line}" for name, p in by_name for line in p.assumptions]
     findings = [
         replace(f, sentence=f"{name}: {f.sentence}") for name, p in by_name for f in p.findings if f.severity != "note"
@@ -68,6 +69,12 @@ def compare_plans(fit: Fit | Frontier, level: float, *, flops: Flops, beside: Be
     pairs += [COMPARED] * bool(compared)
     spread = _spread(answered)
     return Plan(goal, tuple(options), level, tuple(dict.fromkeys([*said, *pairs])), (*spread, *findings))
+
+
+def _names(everyone: list[Fit | Frontier]) -> list[str]:
+    # Fits of one source, such as those of saved groups, are told apart by their place.
+    names = [answers.named(one) for one in everyone]
+    return [f"{n}, {i} of {len(names)}" if names.count(n) > 1 else n for i, n in enumerate(names, start=1)]
 
 
 def _plan(fit: Fit | Frontier, level: float, budgets_m: np.ndarray) -> Plan:

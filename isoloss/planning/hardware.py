@@ -22,7 +22,8 @@ from isoloss.planning import intervals
 SCHEMA = 1
 NUMBERS = {"flops": "FLOP/s", "memory": "bytes", "bandwidth": "bytes/s", "power": "W"}
 ENDS = {"low", "typical", "high"}
-KEYS = {*NUMBERS, "name", "precision", "price", "datasheet", "sources"}
+KEYS = {*NUMBERS, "name", "also", "precision", "price", "datasheet", "sources"}
+MAKERS = ("nvidia", "geforce", "amd", "instinct", "google", "intel", "aws")
 YOURS = "given by you"
 UNPRICED = Estimate(math.nan)
 
@@ -33,7 +34,8 @@ class Accelerator:
 
     `flops` are FLOP/s of dense matrix products in 16 bits (`precision`) with sums in 32, `memory` bytes, `bandwidth`
     bytes per second, `power` watts of the board, `price` dollars per device hour as low, typical, high. `sources` tells
-    for each number the address and date it comes from.
+    for each number the address and date it comes from. `also` are other names it answers to; `chosen` says so where it
+    was found by one that leaves others to choose from.
     """
 
     key: str
@@ -46,6 +48,8 @@ class Accelerator:
     price: Estimate = UNPRICED
     datasheet: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    chosen: str = ""
 
     def need(self, number: str) -> float:
         """One of flops, memory, bandwidth, power; raises RequestError where no source gives it."""
@@ -77,21 +81,20 @@ class Accelerator:
             f"Known of it: {', '.join(has) or 'nothing'}.",
             "Give measured tokens_per_second, or a table of your own."
             if number == "flops"
-            else f"Give {number}=..., or a table of your own.",
+            else f"Give {number}=..., or a table of your own (hardware=...).",
         )
 
 
 def accelerator(name: str, *, table: Any = None, **given: Any) -> Accelerator:
     """The accelerator called `name`, with single numbers replaced by those `given` (price, flops, memory, power, ...).
 
-    A price may be an interval: price="2:3:5". `table` is the path of a table in the shape of hardware.toml.
+    Case, spaces, dashes and the maker's name are no matter; "H100" is the variant that is rented most, and `chosen` of
+    the answer says so. A price may be an interval: price="2:3:5". `table` is the path of a table in the shape of
+    hardware.toml.
     Raises UnknownNameError with near names, RequestError for a number that cannot be, FormatError for a table that is
     none.
     """
-    known = accelerators(table)
-    if name not in known and name.lower() not in known:
-        raise UnknownNameError("accelerator", name, known, "For any other, give a table of your own: table=...")
-    made = known.get(name) or known[name.lower()]
+    made = _named(name, accelerators(table))
     for key, value in given.items():
         if value is None:
             continue
@@ -106,6 +109,29 @@ def accelerator(name: str, *, table: Any = None, **given: Any) -> Accelerator:
 def accelerators(table: Any = None) -> Mapping[str, Accelerator]:
     """All accelerators of the shipped table, or of the user's `table` in its place; errors as in `accelerator`."""
     return _shipped() if table is None else _of_file(Path(table))
+
+
+def _named(name: str, known: Mapping[str, Accelerator]) -> Accelerator:
+    wanted = _plain(name)
+    for kind in known.values():
+        if wanted == _plain(kind.key):
+            return kind
+    near = [kind.key for kind in known.values() if wanted and wanted in _plain(kind.key)]
+    for kind in known.values():
+        if wanted in map(_plain, kind.also):
+            others = [key for key in near if key != kind.key]
+            instead = f"; {', '.join(others)} may be named instead" if others else ""
+            return replace(kind, chosen=f"'{name}' is taken as {kind.name} ({kind.key}){instead}")
+    several = f"All with '{name}' in their names: {', '.join(near)}. " if near else ""
+    own = f"{several}`isoloss hardware` lists all; for any other, give a table of your own: hardware=FILE."
+    raise UnknownNameError("accelerator", name, near or known, own)
+
+
+def _plain(name: str) -> str:
+    letters = "".join(c for c in str(name).lower() if c.isalnum())
+    for maker in MAKERS:
+        letters = letters.removeprefix(maker)
+    return letters
 
 
 @cache
@@ -164,11 +190,19 @@ def _accelerator(key: str, table: Any, sources: Mapping[str, str], where: str) -
         key,
         table["name"],
         table.get("precision", ""),
+        also=_other_names(table, f"{where}, {key}"),
         price=_price(table["price"], f"{where}, {key}") if "price" in table else UNPRICED,
         datasheet=table.get("datasheet", ""),
         sources=_cited(table, sources, where),
         **named,
     )
+
+
+def _other_names(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    also = table.get("also", [])
+    if not (isinstance(also, list) and all(isinstance(name, str) for name in also)):
+        raise FormatError(f"{where}: also = {also!r} is no list of names.", do='Write also = ["h100"].')
+    return tuple(also)
 
 
 def _price(given: Any, where: str) -> Estimate:

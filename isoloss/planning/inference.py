@@ -31,29 +31,16 @@ LOG_LEAST_SHARE = -12.0  # of the best size; no smaller model is looked at
 @question
 def served(fit: Fit | Frontier, level: float, *, loss: TargetLoss, served: Served) -> Plan:
     """The cheapest model of a loss to train and then to serve so many tokens."""
-    surface = answers.surface_of(fit)
-    assert isinstance(fit, Fit)
     target = answers.number(loss, "loss")
-    theta_tp = answers.sets(fit)
-    flops_t = needed_flops(fit.law, theta_tp, np.array([target]))
-    require_reachable(fit, flops_t[0], target)
-    best_t = best_sizes(fit.law, theta_tp, np.where(np.isfinite(flops_t), flops_t, np.nan))
-    tokens_t = cost.partner(flops_t, best_t)
-    return _served(fit, surface, level, served, best_t, tokens_t, f"a {fit.law.output.name} of {target:g}")
+    outcome = answers.surface_of(fit).law.output.name
+    return _served(fit, level, served, cheapest_to(fit, target), f"a {outcome} of {target:g}")
 
 
 @question
 def served_like(fit: Fit | Frontier, level: float, *, quality: Quality, served: Served) -> Plan:
     """The cheapest model to train and serve, as good as the best one of a size."""
-    surface = answers.surface_of(fit)
-    assert isinstance(fit, Fit)
     size = answers.number(quality, "size")
-    theta_tp = answers.sets(fit)
-    best_t = np.full(len(theta_tp), size)
-    tokens_t = surface.balanced_tokens(columns_of(theta_tp), best_t)
-    if not np.isfinite(tokens_t[0]):
-        raise RequestError(f"{numbers.short(size)} parameters are best for no budget under this fit.")
-    return _served(fit, surface, level, served, best_t, tokens_t, f"the loss of {numbers.short(size)} at their best")
+    return _served(fit, level, served, best_of_quality(fit, size), f"the loss of {numbers.short(size)} at their best")
 
 
 @question
@@ -119,6 +106,29 @@ def break_even(fit: Fit | Frontier, level: float, *, loss: TargetLoss, params: G
     return Plan(goal, (paid, *options), level, said, findings)
 
 
+def cheapest_to(fit: Fit | Frontier, target: float) -> tuple[np.ndarray, np.ndarray]:
+    """Size and tokens (t,) of the least training compute to a loss; RequestError where no compute reaches it."""
+    answers.surface_of(fit)
+    assert isinstance(fit, Fit)
+    theta_tp = answers.sets(fit)
+    flops_t = needed_flops(fit.law, theta_tp, np.array([target]))
+    require_reachable(fit, flops_t[0], target)
+    best_t = best_sizes(fit.law, theta_tp, np.where(np.isfinite(flops_t), flops_t, np.nan))
+    return best_t, cost.partner(flops_t, best_t)
+
+
+def best_of_quality(fit: Fit | Frontier, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """A size and the tokens (t,) for which it is the best; RequestError where it is best for no budget."""
+    surface = answers.surface_of(fit)
+    assert isinstance(fit, Fit)
+    theta_tp = answers.sets(fit)
+    best_t = np.full(len(theta_tp), size)
+    tokens_t = surface.balanced_tokens(columns_of(theta_tp), best_t)
+    if not np.isfinite(tokens_t[0]):
+        raise RequestError(f"{numbers.short(size)} parameters are best for no budget under this fit.")
+    return best_t, tokens_t
+
+
 def least_lifetime(
     surface: Surface, theta_tp: np.ndarray, best_t: np.ndarray, tokens_t: np.ndarray, demand: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -140,10 +150,10 @@ def least_lifetime(
     return sizes_t, surface.tokens_for(columns, sizes_t, loss_t)
 
 
-def _served(
-    fit: Fit, surface: Surface, level: float, demand: Any, best_t: np.ndarray, tokens_t: np.ndarray, goal: str
-) -> Plan:
-    theta_tp = answers.sets(fit)
+def _served(fit: Fit | Frontier, level: float, demand: Any, found: tuple[np.ndarray, np.ndarray], goal: str) -> Plan:
+    surface = answers.surface_of(fit)
+    assert isinstance(fit, Fit)
+    theta_tp, (best_t, tokens_t) = answers.sets(fit), found
     demands = answers.several(demand, "numbers of tokens")
     loss_t = surface.value(columns_of(theta_tp), best_t, tokens_t)
     options: list[Option] = []

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from isoloss.core import numbers
 from isoloss.core.errors import RequestError
 from isoloss.core.estimate import Estimate
+from isoloss.planning import answers
+from isoloss.planning.answers import exact as exact
 
 
 def read(given: Any, what: str) -> Estimate:
@@ -23,7 +24,7 @@ def read(given: Any, what: str) -> Estimate:
         made = given
     else:
         parts = given.split(":") if isinstance(given, str) else given
-        values = [numbers.parse(v) for v in parts] if isinstance(parts, list | tuple) else [numbers.parse(parts)]
+        values = [answers.parsed(v) for v in (parts if isinstance(parts, list | tuple) else [parts])]
         if len(values) not in (1, 3):
             raise RequestError(
                 f"{what} = {given!r} is no interval.", do="Give one number, or three as low:typical:high."
@@ -41,15 +42,15 @@ def read(given: Any, what: str) -> Estimate:
 
 def amount(given: Any, what: str) -> float:
     """A number above 0, as written; raises RequestError for any other."""
-    value = numbers.parse(given)
+    value = answers.parsed(given)
     if not 0 < value < math.inf:
         raise RequestError(f"{what} = {given} is no amount.", do=f"Give {what} as a number above 0.")
     return value
 
 
-def exact(value: float) -> Estimate:
-    """A number that is known."""
-    return Estimate(value, value, value)
+def settled(estimate: Estimate) -> Estimate:
+    """The estimate, taken as exact where it has no ends."""
+    return estimate if estimate.known else exact(estimate.mid)
 
 
 def times(*factors: Estimate) -> Estimate:

@@ -26,6 +26,7 @@ FEW_PROBLEMS = 500  # below this the search of each alone costs no more
 SECANT_STEPS = 8
 CLOSE = 1e-9  # of log N: a start that comes no closer is searched for instead
 STRAGGLERS = 0.005  # the share of starts that is sooner searched for than waited for
+START = 1e-6  # of log N: how close what is only a start is found
 NEAR = 0.5  # of log N: how far a start may be from where it leads
 
 
@@ -36,16 +37,16 @@ def size_and_data(law: Law) -> tuple[int, int] | None:
 
 
 def best_sizes(
-    law: Law, theta_bp: np.ndarray, flops_b: np.ndarray, held: Mapping[str, float] | None = None
+    law: Law, theta_bp: np.ndarray, flops_b: np.ndarray, held: Mapping[str, float] | None = None, close: float = 0.0
 ) -> np.ndarray:
     """The size (b,) of least output for each parameter set (b, p) and budget (b,), with other inputs `held`.
 
-    NaN where there is none between a model of one parameter and a run of one token: the output only falls, or only
-    rises, along the curve.
+    A search ends within `close` of log N, or at rounding. NaN where there is none between a model of one parameter and
+    a run of one token: the output only falls, or only rises, along the curve.
     """
     if has_closed_form(law):
         return _closed(law, columns_of(theta_bp), flops_b)
-    return search(law, theta_bp, flops_b, held)
+    return _search(law, theta_bp, flops_b, held, close)[0]
 
 
 def best_sizes_along(
@@ -92,7 +93,7 @@ def _between_knots(
     # valley at any knot, and then none between.
     t, x_m = len(theta_tp), np.log(flops_m)
     knots_k = _knots(float(x_m.min()), float(x_m.max()))
-    best_b, valleys_b = _search(law, np.repeat(theta_tp, KNOTS, axis=0), np.tile(np.exp(knots_k), t), held)
+    best_b, valleys_b = _search(law, np.repeat(theta_tp, KNOTS, axis=0), np.tile(np.exp(knots_k), t), held, START)
     known_tk = np.log(best_b).reshape(t, KNOTS)
     valleys_tk = valleys_b.reshape(t, KNOTS)
     single_t, none_t = (valleys_tk == 1).all(axis=1), (valleys_tk == 0).all(axis=1)
@@ -131,12 +132,11 @@ def _lagrange(knots_k: np.ndarray, x_m: np.ndarray) -> np.ndarray:
 
 
 def _search(
-    law: Law, theta_bp: np.ndarray, flops_b: np.ndarray, held: Mapping[str, float] | None
+    law: Law, theta_bp: np.ndarray, flops_b: np.ndarray, held: Mapping[str, float] | None, close: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     curve = _Curve(_surface(law, held), columns_of(theta_bp), np.asarray(flops_b, float))
     span_b = np.log(cost.partner(curve.flops, 1.0))
-    best_b, least_b = np.full(len(flops_b), np.nan), np.full(len(flops_b), np.inf)
-    valleys_b = np.zeros(len(flops_b), int)
+    rows, ends = [], []
     with np.errstate(all="ignore"):
         before_b = curve.slope(np.zeros_like(span_b))
         for step in range(SCAN_STEPS):
@@ -144,14 +144,29 @@ def _search(
             after_b = curve.slope(high_b)
             turns = np.flatnonzero((before_b < 0) & (after_b >= 0))
             if len(turns):
-                part = curve.take(turns)
-                u = roots.between(part.slope, low_b[turns], high_b[turns])
-                value = part.value(u)
-                lower = value < least_b[turns]
-                best_b[turns[lower]], least_b[turns[lower]] = np.exp(u[lower]), value[lower]
-                valleys_b[turns] += 1
+                rows.append(turns)
+                ends.append((low_b[turns], high_b[turns]))
             before_b = after_b
-    return best_b, valleys_b
+    return _lowest(curve, rows, ends, close)
+
+
+def _lowest(
+    curve: _Curve, rows: list[np.ndarray], ends: list[tuple[np.ndarray, np.ndarray]], close: float
+) -> tuple[np.ndarray, np.ndarray]:
+    # The lowest of all valleys of each problem, every valley refined together, and how many there are.
+    best_b = np.full(len(curve.flops), np.nan)
+    if not rows:
+        return best_b, np.zeros(len(best_b), int)
+    valleys = np.concatenate(rows)
+    part = curve.take(valleys)
+    with np.errstate(all="ignore"):
+        low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
+        u = roots.between(part.slope, low, high, close)
+        value = part.value(u)
+    highest_first = np.argsort(value, kind="stable")[::-1]
+    kept = highest_first[value[highest_first] < np.inf]
+    best_b[valleys[kept]] = np.exp(u[kept])  # the lowest is written last
+    return best_b, np.bincount(valleys, minlength=len(best_b))
 
 
 def _surface(law: Law, held: Mapping[str, float] | None) -> Surface:

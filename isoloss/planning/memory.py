@@ -17,7 +17,6 @@ from isoloss.core.finding import Finding
 from isoloss.core.plan import Option, Plan
 from isoloss.planning import intervals
 from isoloss.planning.hardware import accelerator as find_accelerator
-from isoloss.planning.wall_time import ASSUMED
 
 Recompute = Literal["none", "selective", "full"]
 Optimizer = Literal["adamw", "muon", "sgd"]
@@ -200,7 +199,7 @@ def holding(
         "(Korthikanti et al. 2022, dropout included)",
         f"{tensor} device(s) share each layer; buffers of communication and fragmentation are not counted",
     )
-    return Plan(f"devices that hold the training of {a}", tuple(options), ASSUMED, said, tuple(lacking))
+    return Plan(f"devices that hold the training of {a}", tuple(options), None, said, tuple(lacking))
 
 
 def _mlp_bytes(a: Architecture) -> float:

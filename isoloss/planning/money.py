@@ -15,9 +15,22 @@ from isoloss.core.plan import Option, Plan
 from isoloss.planning import intervals
 from isoloss.planning.compute import compute
 from isoloss.planning.energy import kilowatt_hours
+from isoloss.planning.goals import (
+    Count,
+    Dollars,
+    FamilyOfShapes,
+    FlopsPerToken,
+    Hardware,
+    Hours,
+    OnAccelerator,
+    Price,
+    TokensPerSecond,
+    Utilisation,
+)
 from isoloss.planning.questions import question
-from isoloss.planning.wall_time import ASSUMED, DAY, HOUR, Machine, machine
+from isoloss.planning.wall_time import DAY, HOUR, Machine, machine
 
+BOUNDED = ("days", "hours", "device_hours", "dollars", "kwh")
 ENDS = ("at the low end", "typical", "at the high end")
 
 
@@ -56,13 +69,20 @@ def bill(
         table=table,
     )
     seconds = used.seconds(flops)
+    estimates = {"flops": intervals.exact(flops), "days": intervals.times(seconds, intervals.exact(1 / DAY))}
+    spent, said, lacking = costs(used, seconds, drawn, pue)
+    goal = f"cost of {numbers.short(flops)} FLOP on {used.devices} x {used.accelerator.name}"
+    return Plan(goal, (Option({**estimates, **spent}),), None, (*used.assumptions, *said), lacking, BOUNDED)
+
+
+def costs(
+    used: Machine, seconds: Estimate, drawn: Any = None, pue: Any = None
+) -> tuple[dict[str, Estimate], tuple[str, ...], tuple[Finding, ...]]:
+    """Device hours, dollars and kWh of so many seconds on all devices, what they rest on, and what is left out."""
     hours = intervals.times(seconds, intervals.exact(used.devices / HOUR))
-    estimates = {
-        "flops": intervals.exact(flops),
-        "days": intervals.times(seconds, intervals.exact(1 / DAY)),
-        "device_hours": hours,
-    }
-    said, lacking = [*used.assumptions], []
+    estimates: dict[str, Estimate] = {"device_hours": hours}
+    said: list[str] = []
+    lacking = []
     if math.isnan(used.accelerator.price.mid):
         lacking.append(_lacks(used, "price", "dollars"))
     else:
@@ -73,8 +93,7 @@ def bill(
     else:
         estimates["kwh"], why = kilowatt_hours(used, seconds, drawn, pue)
         said += why
-    goal = f"cost of {numbers.short(flops)} FLOP on {used.devices} x {used.accelerator.name}"
-    return Plan(goal, (Option(estimates),), ASSUMED, tuple(said), tuple(lacking))
+    return estimates, tuple(said), tuple(lacking)
 
 
 def flops_for_dollars(dollars: Any, used: Machine) -> Estimate:
@@ -93,14 +112,14 @@ def dollars(
     fit: Fit | Frontier,
     level: float,
     *,
-    dollars: Any,
-    accelerator: str,
-    utilisation: Any = None,
-    tokens_per_second: Any = None,
-    flops_per_token: float | None = None,
-    price: Any = None,
-    table: Any = None,
-    family: Any = None,
+    dollars: Dollars,
+    accelerator: OnAccelerator,
+    price: Price = None,
+    utilisation: Utilisation = None,
+    tokens_per_second: TokensPerSecond = None,
+    flops_per_token: FlopsPerToken = None,
+    hardware: Hardware = None,
+    family: FamilyOfShapes = None,
 ) -> Plan:
     """The best use of so many dollars on rented accelerators.
 
@@ -113,7 +132,7 @@ def dollars(
         tokens_per_second=tokens_per_second,
         flops_per_token=flops_per_token,
         price=price,
-        table=table,
+        table=hardware,
     )
     bought = flops_for_dollars(dollars, used)
     goal = f"best use of {numbers.short(intervals.amount(dollars, 'dollars'))} dollars on {used.accelerator.name}"
@@ -125,23 +144,26 @@ def hours(
     fit: Fit | Frontier,
     level: float,
     *,
-    hours: Any,
-    devices: Any,
-    accelerator: str,
-    utilisation: Any = None,
-    tokens_per_second: Any = None,
-    flops_per_token: float | None = None,
-    table: Any = None,
-    family: Any = None,
+    hours: Hours,
+    accelerator: OnAccelerator,
+    count: Count,
+    utilisation: Utilisation = None,
+    tokens_per_second: TokensPerSecond = None,
+    flops_per_token: FlopsPerToken = None,
+    hardware: Hardware = None,
+    family: FamilyOfShapes = None,
 ) -> Plan:
-    """The best use of so many hours on so many accelerators; as for dollars, without a price."""
+    """The best use of so many hours on so many accelerators.
+
+    As for dollars, without a price. Errors as in `bill` and in the question of compute.
+    """
     used = machine(
         accelerator,
-        devices=devices,
+        devices=count,
         utilisation=utilisation,
         tokens_per_second=tokens_per_second,
         flops_per_token=flops_per_token,
-        table=table,
+        table=hardware,
     )
     span = numbers.short(intervals.amount(hours, "hours"))
     goal = f"best use of {span} hours on {used.devices} x {used.accelerator.name}"
@@ -150,7 +172,7 @@ def hours(
 
 def _lacks(used: Machine, number: str, answer: str) -> Finding:
     sentence = f"No source gives the {number} of {used.accelerator.name}, and it is not guessed: {answer} is left out."
-    return Finding("M1", "note", sentence, None, f"Give {number}=..., or a table of your own.")
+    return Finding("M1", "note", sentence, None, f"Give {number}=..., or a table of your own (hardware=...).")
 
 
 def _planned(

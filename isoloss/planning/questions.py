@@ -40,6 +40,10 @@ class Question:
     def takes(self, given: Mapping[str, Any]) -> bool:
         return self.goals <= given.keys() <= self.goals | self.options
 
+    def distance(self, given: Mapping[str, Any]) -> tuple[int, int]:
+        """How far a question is from what was given: how much of it it does not take, and how many goals lack."""
+        return len(given.keys() - self.goals - self.options), len(self.goals - given.keys())
+
     def told(self) -> dict[str, Goal]:
         """What is known of each goal and option, in the order of the signature."""
         hints = get_type_hints(self.answer, include_extras=True)
@@ -112,7 +116,7 @@ def _choose(given: Mapping[str, Any]) -> Question:
     fitting = [q for q in questions if q.takes(given)]
     if fitting:
         return max(fitting, key=lambda q: len(q.goals))
-    near = [q for q in questions if q.goals & given.keys()] or questions
+    near = sorted((q for q in questions if q.goals & given.keys()), key=lambda q: q.distance(given)) or questions
     listed = "".join(f"\n    {q}" for q in near)
     raise RequestError(
         f"No plan follows from {' and '.join(sorted(given))}." if given else "The plan has no goal.",

@@ -12,22 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from isoloss.core import numbers
 from isoloss.core.accounting import BACKWARD_AND_FORWARD, Shape, training_flops
 from isoloss.core.architecture import Architecture
-from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
-from isoloss.core.frontier import Frontier
-from isoloss.core.plan import Option, Plan
+from isoloss.core.plan import Option
 from isoloss.lab.corpus import VOCAB
 from isoloss.lab.recipe import batch_size, learning_rate
 from isoloss.planning import cost, intervals, literature
 from isoloss.planning.compute import compute
-from isoloss.planning.iso_cost import size_and_data
-from isoloss.planning.questions import question
-from isoloss.planning.shape import VOCABULARY_LAWS, Style, distance, nearest, sizes
-from isoloss.published import card, published
+from isoloss.planning.shape import Style, nearest, sizes
+from isoloss.published import published
 
 RATE_LAWS = ("steplaw2025_lr", "deepseek2024_lr", "porian2024_lr", "kaplan2020_lr", "moonlight2025")
 BATCH_LAWS = ("steplaw2025_batch", "deepseek2024_batch", "porian2024_batch", "moonlight2025_batch")
@@ -107,7 +102,7 @@ def cook(architecture: Architecture, tokens: Any, *, lr: Any = None, batch: Any 
         cooldown_steps=round(COOLDOWN_SHARE * steps),
         lrs=lrs,
         batches=batches,
-        findings=_reach(inputs, [*_first(lrs, lr), *_first(batches, batch)]),
+        findings=reach(inputs, [*_first(lrs, lr), *_first(batches, batch)]),
     )
 
 
@@ -116,8 +111,8 @@ def recipe_of(
     flops: Any,
     *,
     style: str | Style = "llama",
-    vocab: int | None = None,
-    context: int = 4096,
+    vocab: Any = None,
+    context: Any = None,
     lr: Any = None,
     batch: Any = None,
 ) -> Recipe:
@@ -127,50 +122,14 @@ def recipe_of(
     """
     budget = intervals.amount(flops, "flops")
     best = compute(fit, 0.9, flops=budget).options[0]
-    return _of_size(best, budget, {"style": style, "vocab": vocab, "context": context}, lr, batch)
+    return recipe_for(best, budget, style=style, vocab=vocab, context=context, lr=lr, batch=batch)
 
 
-@question
-def recipe(
-    fit: Fit | Frontier,
-    level: float,
-    *,
-    flops: Any,
-    style: str,
-    vocab: int | None = None,
-    context: int = 4096,
-    lr: Any = None,
-    batch: Any = None,
-) -> Plan:
-    """A concrete model and recipe for a training budget: shape, counts, batch, rate, steps, and how far from the best.
-
-    Styles: llama, gpt, lab. Errors as in `recipe_of`.
-    """
-    budget = intervals.amount(flops, "flops")
-    planned = compute(fit, level, flops=budget)
-    made = _of_size(planned.options[0], budget, {"style": style, "vocab": vocab, "context": context}, lr, batch)
-    tells_loss = isinstance(fit, Fit) and size_and_data(fit.law) is not None
-    off = distance(fit, made.architecture, budget, level) if isinstance(fit, Fit) and tells_loss else {}
-    a = made.architecture
-    whole = {"width": a.width, "depth": a.depth, "heads": a.heads, "kv_heads": a.kv_heads, "ff": a.ff, "vocab": a.vocab}
-    whole |= {"context": a.context, **sizes(a), "tokens": made.tokens, "flops": made.flops, "steps": made.steps}
-    whole |= {"warmup_steps": made.warmup_steps, "cooldown_steps": made.cooldown_steps}
-    estimates = {name: intervals.exact(float(value)) for name, value in whole.items()}
-    estimates |= {"batch": _spread(made.batch, made.batches), "lr": _spread(made.lr, made.lrs), **off}
-    assumptions = (
-        *planned.assumptions,
-        f"the shape is {a}",
-        f"the interval of batch spans {_told(made.batches)}",
-        f"the interval of lr spans {_told(made.lrs)}",
-        *SCHEDULE,
-    )
-    findings = [*planned.findings, *made.findings]
-    if vocab is None:
-        law = VOCABULARY_LAWS[0]
-        assumptions = (*assumptions, f"the vocabulary is that of {law} (tier {card(law).tier}), to a multiple of 128")
-        findings += _reach(sizes(a), [law])
-    goal = f"recipe for {numbers.short(budget)} training FLOP"
-    return Plan(goal, (Option(estimates),), level, assumptions, tuple(findings))
+def recipe_for(best: Option, budget: float, *, lr: Any = None, batch: Any = None, **made_as: Any) -> Recipe:
+    """The recipe of a planned option's size, in a shape `made_as` (see `nearest`), with the tokens of the budget."""
+    counted = next(name for name in cost.SIZES if name in best.estimates)
+    architecture = nearest(best[counted].mid, counted=counted, **made_as)
+    return cook(architecture, cost.partner(budget, sizes(architecture)[counted]), lr=lr, batch=batch)
 
 
 def is_trained_here(a: Architecture) -> bool:
@@ -181,12 +140,6 @@ def is_trained_here(a: Architecture) -> bool:
 
 def _shape(a: Architecture) -> Shape:
     return Shape(a.width, a.depth, a.heads, a.vocab, a.context, a.ff, a.tied)
-
-
-def _of_size(best: Option, budget: float, made_as: Mapping[str, Any], lr: Any, batch: Any) -> Recipe:
-    counted = next(name for name in cost.SIZES if name in best.estimates)
-    architecture = nearest(best[counted].mid, counted=counted, **made_as)
-    return cook(architecture, cost.partner(budget, sizes(architecture)[counted]), lr=lr, batch=batch)
 
 
 def _inputs(a: Architecture, tokens: float) -> dict[str, float]:
@@ -205,18 +158,8 @@ def _first(said: Mapping[str, float], given: Any) -> list[str]:
     return [] if given is not None else list(said)[:1]
 
 
-def _reach(inputs: Mapping[str, float], deciding: list[str]) -> tuple[Finding, ...]:
-    # How far the laws that decide are taken beyond their data, each said once.
+def reach(inputs: Mapping[str, float], deciding: list[str]) -> tuple[Finding, ...]:
+    """How far the published laws that decide are taken beyond their data, each said once."""
     fits = [published(key) for key in deciding if key != OWN]
     found = [f for fit in fits for f in fit.reach({c: np.array([inputs[c]]) for c in fit.law.columns})]
     return tuple({f.sentence: f for f in found}.values())
-
-
-def _spread(chosen: float, said: Mapping[str, float]) -> Estimate:
-    values = [chosen, *said.values()]
-    return Estimate(float(chosen), float(min(values)), float(max(values)))
-
-
-def _told(said: Mapping[str, float]) -> str:
-    whose = {key: "this project's own rule" if key == OWN else f"{key} (tier {card(key).tier})" for key in said}
-    return ", ".join(f"{value:.3g} by {whose[key]}" for key, value in said.items())

@@ -18,7 +18,7 @@ from isoloss.core.architecture import Architecture, Biases, Norm, Positions
 from isoloss.core.errors import RequestError, UnknownNameError
 from isoloss.core.estimate import Estimate
 from isoloss.core.fit import Fit
-from isoloss.planning import cost, literature
+from isoloss.planning import answers, cost, literature
 from isoloss.planning.iso_cost import best_sizes, size_and_data
 
 MULTIPLES = (1024, 512, 256, 128, 64, 32, 16, 8)
@@ -34,8 +34,9 @@ VOCABULARY_LAWS = ("tao2024_vocab_a2", "tao2024_vocab_a1")
 class Style:
     """What a family of models has in common: `aspect` is width over depth, `ff_ratio` the MLP's width over the model's.
 
-    `kv_heads` is the most heads of keys and values (0: as many as heads). Shapes within the share `close` of a size
-    are near enough to choose among them by aspect.
+    `kv_heads` is the most heads of keys and values (0: as many as heads). `vocab` and `context` are what a shape has if
+    nothing else is asked for (a vocabulary of 0: what the published law says). Shapes within the share `close` of a
+    size are near enough to choose among them by aspect.
     """
 
     aspect: float
@@ -48,15 +49,20 @@ class Style:
     biases: Biases = "none"
     positions: Positions = "rotary"
     close: float = 0.025
+    vocab: int = 0
+    context: int = 4096
+    experts: int = 1
 
 
 # Llama 3: Grattafiori et al. 2024, table 3 (aspect 128, 102 and 130; MLP 3.5, 3.5 and 3.25 times the width; 8 heads of
 # keys and values). GPT: Radford et al. 2019 and Brown et al. 2020, tables 2.1 (aspect 64 to 128, heads of 64 to 128).
+# MoE: Mixtral (Jiang et al. 2024, table 1), with one expert a token, as the law of routed models here has it.
 # Lab: what this project trains.
 STYLES = {
     "llama": Style(aspect=128, ff_ratio=3.5, head_dim=128, gated=True, kv_heads=8),
     "gpt": Style(aspect=64, ff_ratio=4, head_dim=64, tied=True, norm="layer", biases="all", positions="learned"),
-    "lab": Style(aspect=20, ff_ratio=4, head_dim=16, close=0.06),
+    "moe": Style(aspect=128, ff_ratio=3.5, head_dim=128, gated=True, kv_heads=8, vocab=32_000, experts=8),
+    "lab": Style(aspect=20, ff_ratio=4, head_dim=16, close=0.06, vocab=256, context=128),
 }
 
 
@@ -64,8 +70,8 @@ def nearest(
     params: Any,
     *,
     style: str | Style = "llama",
-    vocab: int | None = None,
-    context: int = 4096,
+    vocab: Any = None,
+    context: Any = None,
     counted: str = "params",
     aspect: float | None = None,
 ) -> Architecture:
@@ -73,7 +79,7 @@ def nearest(
 
     Among shapes near enough (2.5%, small ones 6%) the one nearest to the style's width over depth (or `aspect`) is
     taken; widths are tried in multiples of 1024 first, and in finer ones until a shape fits.
-    Without a `vocab` it is the published law's best for the size (see `best_vocabulary`).
+    Without a `vocab` it is the style's, or the published law's best for the size (see `best_vocabulary`).
     Raises RequestError for a size that no shape comes near, UnknownNameError for a style or count that does not exist.
     """
     params, chosen = float(params), find_style(style)
@@ -82,6 +88,8 @@ def nearest(
     if not 0 < params < math.inf:
         raise RequestError(f"A model of {params} parameters cannot be.", do="Give a number above 0.")
     wanted = aspect or chosen.aspect
+    context = chosen.context if context is None else answers.whole(context, "tokens of context")
+    vocab = chosen.vocab or None if vocab is None else answers.whole(vocab, "tokens of vocabulary")
     if vocab is None:
         vocab = _fitting_vocabulary(params, chosen, context, counted, wanted)
     least, best = math.inf, None
@@ -207,6 +215,7 @@ def _build(width: int, depth: int, style: Style, vocab: int, context: int) -> Ar
         norm=style.norm,
         biases=style.biases,
         positions=style.positions,
+        experts=style.experts,
     )
 
 

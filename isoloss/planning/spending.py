@@ -17,6 +17,7 @@ from isoloss.planning.surface import LOG_MOST, LOWER_IS_BETTER, Surface, columns
 
 LEAST, MOST = 1e3, 1e45  # FLOP between which the compute that is needed is looked for
 CLOSE = 1e-9  # of the logarithm of a loss; the compute for it is found a hundred times closer
+AT_MINIMUM = 1e-10  # of the logarithm of a best size: at a minimum the loss hardly depends on it
 
 Frontier = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -115,5 +116,5 @@ def _required(law: Law) -> Frontier:
 
 
 def _at_best_size(surface: Surface, theta_bp: np.ndarray, flops_b: np.ndarray) -> np.ndarray:
-    size_b = best_sizes(surface.law, theta_bp, flops_b)
+    size_b = best_sizes(surface.law, theta_bp, flops_b, close=AT_MINIMUM)
     return surface.value(columns_of(theta_bp), size_b, cost.partner(flops_b, size_b))

@@ -1,6 +1,6 @@
 """How long a training run takes: FLOP over what devices sustain, and the most devices that a batch can feed.
 
-Ends of intervals are the ends of the assumptions taken together (see intervals.py), so a plan made here has level 1.
+Ends of intervals are the ends of the assumptions taken together (see intervals.py): bounds, in a plan without a level.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
 from isoloss.core.plan import Option, Plan
-from isoloss.planning import intervals, literature
+from isoloss.planning import answers, intervals, literature
 from isoloss.planning.hardware import Accelerator, accelerator
-from isoloss.published import card, published
+from isoloss.published import card
 
 HOUR, DAY = 3600.0, 86400.0
-ASSUMED = 1.0  # the level of an interval whose ends are assumptions, not quantiles
 BOUNDS = "ends of intervals are those of the assumptions together, the worst with the worst, not a probability"
 
 UTILISATION = Estimate(0.40, 0.30, 0.50)
@@ -30,6 +29,8 @@ WHY_UTILISATION = (
     "(Llama 3 405B, 2024, table 4)"
 )
 SEQUENCE = 4096
+BEYOND = "beyond the critical batch B_crit a run needs (1 + B / B_crit) / 2 times the tokens (McCandlish et al. 2018)"
+EVEN = "utilisation does not fall with the number of devices, which it does in practice"
 CRITICAL = ("cbs2024", "kaplan2020_B_crit")
 
 
@@ -42,9 +43,10 @@ class Machine:
     rate: Estimate
     assumptions: tuple[str, ...] = ()
 
-    def seconds(self, flops: float) -> Estimate:
+    def seconds(self, flops: float | Estimate) -> Estimate:
         """Wall time of a run of `flops` FLOP."""
-        return intervals.over(intervals.exact(flops / self.devices), self.rate)
+        needed = flops if isinstance(flops, Estimate) else intervals.exact(flops)
+        return intervals.over(intervals.times(needed, intervals.exact(1 / self.devices)), self.rate)
 
     def flops_in(self, seconds: float) -> Estimate:
         """FLOP that fit into `seconds` of wall time."""
@@ -57,7 +59,7 @@ def machine(
     devices: Any = 1,
     utilisation: Any = None,
     tokens_per_second: Any = None,
-    flops_per_token: float | None = None,
+    flops_per_token: Any = None,
     price: Any = None,
     power: Any = None,
     table: Any = None,
@@ -69,11 +71,9 @@ def machine(
     replace the table's. Raises RequestError for numbers that cannot be, UnknownNameError for an unknown accelerator.
     """
     kind = accelerator(accelerator_name, table=table, price=price, power=power)
-    count = numbers.parse(devices)
-    if not (math.isfinite(count) and count >= 1 and count == int(count)):
-        raise RequestError(f"{devices} devices cannot be.", do="Give a whole number from 1.")
+    count = answers.whole(devices, "devices")
     if tokens_per_second is not None:
-        return _measured(kind, int(count), tokens_per_second, utilisation, flops_per_token)
+        return _measured(kind, count, tokens_per_second, utilisation, flops_per_token)
     share = UTILISATION if utilisation is None else intervals.read(utilisation, "utilisation")
     if share.high > 1:
         raise RequestError(
@@ -81,10 +81,14 @@ def machine(
         )
     why = WHY_UTILISATION if utilisation is None else f"model FLOP utilisation {share}, given by you"
     rate = intervals.times(share, intervals.exact(kind.need("flops")))
-    return Machine(kind, int(count), rate, (kind.stated("flops"), why, BOUNDS))
+    return Machine(kind, count, rate, (*_chosen(kind), kind.stated("flops"), why, BOUNDS))
 
 
-def _measured(kind: Accelerator, devices: int, speed: Any, utilisation: Any, flops_per_token: float | None) -> Machine:
+def _chosen(kind: Accelerator) -> tuple[str, ...]:
+    return (kind.chosen,) if kind.chosen else ()
+
+
+def _measured(kind: Accelerator, devices: int, speed: Any, utilisation: Any, flops_per_token: Any) -> Machine:
     if utilisation is not None:
         raise RequestError(
             "Both a utilisation and measured tokens per second were given, and either tells the speed.",
@@ -94,10 +98,10 @@ def _measured(kind: Accelerator, devices: int, speed: Any, utilisation: Any, flo
         raise RequestError(
             "Tokens per second tell a speed in FLOP/s only with the FLOP of one token.",
             "It is 6 N for the model that was measured, or its training_flops.",
-            "Give flops_per_token (or the run's tokens beside its FLOP).",
+            "Give flops_per_token, for example 6 * 7e9 for 7B parameters (or the run's tokens beside its FLOP).",
         )
-    measured = intervals.read(speed, "tokens_per_second")
-    rate = intervals.times(measured, intervals.exact(flops_per_token))
+    measured, each = intervals.read(speed, "tokens_per_second"), intervals.amount(flops_per_token, "flops_per_token")
+    rate = intervals.times(measured, intervals.exact(each))
     peak = kind.flops
     if rate.mid > peak:  # a comparison with NaN is false: without a peak there is nothing to compare
         raise RequestError(
@@ -105,8 +109,8 @@ def _measured(kind: Accelerator, devices: int, speed: Any, utilisation: Any, flo
             f"peak of {kind.name}, {peak:.3g}.",
             do="Give tokens per second of one device, not of all, and the FLOP per token of the model measured.",
         )
-    why = f"{measured} tokens per second and device as measured by you, {flops_per_token:.4g} FLOP per token"
-    return Machine(kind, devices, rate, (why, BOUNDS))
+    why = f"{measured} tokens per second and device as measured by you, {each:.4g} FLOP per token"
+    return Machine(kind, devices, rate, (*_chosen(kind), why, BOUNDS))
 
 
 def critical_batch(
@@ -126,7 +130,7 @@ def critical_batch(
     values = literature.asked(CRITICAL, known)
     mid = math.exp(sum(math.log(v) for v in values.values()) / len(values))
     said = ", ".join(f"{numbers.short(v)} by {key} (tier {card(key).tier})" for key, v in values.items())
-    weak = tuple(f for key in values for f in published(key).findings if f.severity != "note")
+    weak = tuple(f for key in values for f in literature.warnings(key, known))
     return Estimate(mid, min(values.values()), max(values.values())), (f"critical batch in tokens: {said}",), weak
 
 
@@ -169,17 +173,19 @@ def speed_up(
         f"data parallel: {replica} device(s) take one sequence of {sequence} tokens or more a step, so that the "
         f"critical batch of {numbers.short(critical.mid)} tokens feeds {numbers.short(most)} devices"
     )
-    beyond = (
-        "beyond the critical batch B_crit a run needs (1 + B / B_crit) / 2 times the tokens (McCandlish et al. 2018)"
-    )
-    even = "utilisation does not fall with the number of devices, which it does in practice"
     goal = f"wall time of {numbers.short(flops)} FLOP on {one.accelerator.name}, by number of devices"
-    return Plan(goal, tuple(options), ASSUMED, (*one.assumptions, *why, feeds, beyond, even), findings)
+    said = (*one.assumptions, *why, feeds, BEYOND, EVEN)
+    return Plan(goal, tuple(options), None, said, findings, ("days", "token_factor"))
+
+
+def token_factor(batch: float, critical: Estimate) -> Estimate:
+    """How many times the tokens of a run at the critical batch one at `batch` needs; 1 up to there."""
+    return Estimate(*(max(1.0, (1 + batch / b) / 2) for b in (critical.mid, critical.high, critical.low)))
 
 
 def _at_devices(one: Machine, flops: float, devices: int, sequence: int, replica: int, critical: Estimate) -> Option:
     smallest = devices / replica * sequence
-    more = Estimate(*(max(1.0, (1 + smallest / b) / 2) for b in (critical.mid, critical.high, critical.low)))
+    more = token_factor(smallest, critical)
     seconds = intervals.times(Machine(one.accelerator, devices, one.rate).seconds(flops), more)
     estimates = {
         "devices": intervals.exact(devices),
