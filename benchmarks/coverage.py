@@ -258,15 +258,14 @@ def written(text: str) -> dict[tuple[str, ...], dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="four rows of 100 sweeps")
-    parser.add_argument("--only", action="append", help="rows of this uncertainty alone; may be repeated")
+    parser.add_argument("--only", action="append", help="rows of this uncertainty or shape alone; may be repeated")
     parser.add_argument("--write", action="store_true", help="put the table into docs/coverage.md")
     parser.add_argument("--sweeps", type=int, help="sweeps a row (240)")
     parser.add_argument("--draws", type=int, default=200, help="draws a fit (200)")
     given = parser.parse_args()
     sweeps = given.sweeps or (100 if given.quick else 240)
-    rows = [
-        row for row in (quick() if given.quick else conditions()) if not given.only or row.uncertainty in given.only
-    ]
+    asked = quick() if given.quick else conditions()
+    rows = [row for row in asked if not given.only or {row.uncertainty, row.shape} & set(given.only)]
     done: list[tuple[Condition, dict[str, float]]] = []
     begun = time.perf_counter()
     for row, found in measured(rows, sweeps, given.draws):
