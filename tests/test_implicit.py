@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from isoloss.core.implicit import Implicit, root, solve
+from isoloss.core.implicit import Implicit, approach, root, solve
 
 
 def saturating(x: Any, *, E: Any, T: Any, b: Any, c: Any, a: Any) -> Any:
@@ -64,6 +64,41 @@ def test_steep_and_flat_equations(target: float) -> None:
     for power in (0.2, 1.0, 5.0):
         (found,) = solve(lambda y, p=power: np.sign(y - target) * np.abs(y - target) ** p, np.zeros(1), 1.0)
         assert found == pytest.approx(target, rel=1e-9)
+
+
+def test_many_parameter_sets_at_once_have_the_roots_that_each_has_alone() -> None:
+    # The others begin at the roots of the first, however far away theirs are, and whether or not it has any.
+    rng = np.random.default_rng(0)
+    E, T, b, c, a = (middle * np.exp(rng.normal(0, 1, (200, 1))) for middle in (0.02, 9.0, 30.0, 0.4, 1.7))
+    for first_E in (E[0, 0], 2 * T[0, 0]):
+        E[0, 0] = first_E
+        alone = [FORMULA.value([X], [part_b1[i] for part_b1 in (E, T, b, c, a)]) for i in range(len(E))]
+        np.testing.assert_allclose(FORMULA.value([X], [E, T, b, c, a]), alone, rtol=1e-13)
+    left = [solve(lambda y, i=i: y - E[i] - b[i] * X ** -c[i] * (T[i] - y) ** a[i], E[i] + 0 * X, T[i]) for i in (1, 2)]
+    np.testing.assert_allclose(FORMULA.value([X], [E, T, b, c, a])[1:3], left, rtol=1e-13)
+
+
+def test_value_and_slopes_together_are_those_taken_apart() -> None:
+    value, *slopes = FORMULA.tangent([X], THETA)
+    np.testing.assert_array_equal(value, FORMULA.value([X], THETA))
+    np.testing.assert_allclose(slopes, FORMULA.hessian([X], THETA)[1:6], rtol=1e-12)
+
+
+def test_newton_settles_at_simple_roots_and_leaves_the_others() -> None:
+    # A parabola's root is simple at 2; a cube's at 1 is triple, where steps shrink by a third only.
+    def equation(y: Any) -> tuple[Any, Any]:
+        return np.stack([y[0] ** 2 - 4, (y[1] - 1) ** 3]), np.stack([2 * y[0], 3 * (y[1] - 1) ** 2])
+
+    found = approach(equation, np.array([3.0, 3.0]), 0.0, 5.0)
+    assert found[0] == pytest.approx(2, rel=1e-15) and np.isnan(found[1])
+
+
+def test_a_step_beyond_a_bound_stays_within() -> None:
+    def equation(y: Any) -> tuple[Any, Any]:
+        assert ((y > 0) & (y < 100)).all()  # from 4 Newton's first step leads to -1.5
+        return np.log(y), 1 / y
+
+    assert approach(equation, np.array([4.0]), 0.0, 100.0)[0] == pytest.approx(1, rel=1e-15)
 
 
 def test_must_return_a_root() -> None:

@@ -55,7 +55,11 @@ class Formula:
 
     def jacobian(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
         """The p derivatives in the parameters; constant ones come back as scalars."""
-        return self._jacobian(*x_k, *theta_p)
+        return self._tangent(*x_k, *theta_p)[1:]
+
+    def tangent(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
+        """The value and the p first derivatives, subexpressions shared."""
+        return self._tangent(*x_k, *theta_p)
 
     def hessian(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
         """The value, p first and p(p+1)/2 second derivatives (upper triangle by rows), subexpressions shared."""
@@ -118,8 +122,8 @@ class Formula:
         return self._compiled("value", lambda: [self._whole])
 
     @cached_property
-    def _jacobian(self) -> Compiled:
-        return self._compiled("jacobian", lambda: self._first(self._theta))
+    def _tangent(self) -> Compiled:
+        return self._compiled("tangent", lambda: [self._whole, *self._first(self._theta)])
 
     @cached_property
     def _hessian(self) -> Compiled:

@@ -4,7 +4,7 @@
     def saturating(x: Anything, *, E: Floor, top: Amplitude, b: Amplitude, c: Exponent, a: Exponent) -> ErrorRate:
         return root(lambda y: y - E - b * x**-c * (top - y) ** a, E, top)
 
-Shapes: everything broadcasts; `k` inputs, `p` parameters.
+Shapes: everything broadcasts; `b` parameter sets, `n` points, `k` inputs, `p` parameters.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from isoloss.core.maths import is_symbolic
 from isoloss.core.recording import Recorded, Root, unknown
 
 STEPS = 200  # halving alone would need 1100 for every double; interpolation takes about ten
+ROUNDS = 8  # of Newton's method, before what has not settled is bracketed
+EARLY, MOST = 3, 0.9  # rounds after which so many settled are enough: the others would take as many again
+SURE = 0.01  # of the step before, beyond which steps do not shrink as they do near a simple root
+ROUNDING = 2e-16
 
 
 def root(equation: Callable[[Any], Any], low: Any, high: Any) -> Any:
@@ -53,7 +57,8 @@ def solve(equation: Callable[[np.ndarray], Any], low: Any, high: Any) -> np.ndar
     Inverse quadratic interpolation where it is safe, halving elsewhere: Chandrupatla 1997, Advances in Engineering
     Software 28:145.
     """
-    shape = np.broadcast_shapes(np.shape(low), np.shape(high), np.shape(equation(np.asarray(low, float))))
+    with np.errstate(all="ignore"):
+        shape = np.broadcast_shapes(np.shape(low), np.shape(high), np.shape(equation(np.asarray(low, float))))
     a, b = np.broadcast_to(high, shape).astype(float), np.broadcast_to(low, shape).astype(float)
     fa, fb = _at(equation, a), _at(equation, b)
     crosses = (np.sign(fa) * np.sign(fb) <= 0) & np.isfinite(fa) & np.isfinite(fb)
@@ -66,7 +71,7 @@ def solve(equation: Callable[[np.ndarray], Any], low: Any, high: Any) -> np.ndar
         b, fb = np.where(same, b, a), np.where(same, fb, fa)
         a, fa = middle, f
         width = np.abs(b - a)
-        least = 2e-16 * np.maximum(np.abs(a), np.abs(b))
+        least = ROUNDING * np.maximum(np.abs(a), np.abs(b))
         if np.all((fa == 0) | (width <= 2 * least) | ~crosses):
             break
         with np.errstate(all="ignore"):
@@ -75,6 +80,30 @@ def solve(equation: Callable[[np.ndarray], Any], low: Any, high: Any) -> np.ndar
             at = np.clip(np.where(np.isfinite(at), at, 0.5), closest, 1 - closest)
     best = np.where(np.abs(fa) < np.abs(fb), a, b)
     return np.where(crosses, best, np.nan)
+
+
+def approach(equation: Callable[[np.ndarray], Any], start: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """Find zeros near `start` by Newton's method; `equation(y)` is the value and its slope in y, shaped like `start`.
+
+    A step beyond a bound goes half the way to it. NaN where steps do not shrink as they do near a simple root, and
+    where few are left on their way: those are for `solve`.
+    """
+    y, before, is_settled = start, np.nan, np.zeros(start.shape, bool)
+    for round_ in range(ROUNDS):
+        with np.errstate(all="ignore"):
+            f, slope = equation(y)
+            to = y - f / slope
+            for bound, is_beyond in ((low, to < low), (high, to > high)):
+                if is_beyond.any():
+                    to = np.where(is_beyond, 0.5 * (y + bound), to)
+            y, size = to, np.abs(to - y)
+            # Steps that square their size leave an error of this one times the square of its ratio to the last.
+            ratio, least = size / before, ROUNDING * np.abs(y)
+            is_settled |= ((ratio <= SURE) & (size * ratio * ratio <= least)) | (size <= 2 * least)
+        if np.mean(is_settled) >= (1.0 if round_ < EARLY else MOST):
+            break
+        before = size
+    return np.where(is_settled, y, np.nan)
 
 
 def _at(equation: Callable[[np.ndarray], Any], y: np.ndarray) -> np.ndarray:
@@ -157,13 +186,53 @@ class Implicit(Formula):
         return solved
 
     def _solved(self, *x_and_theta: Any) -> np.ndarray:
+        # The first of many parameter sets begins between its bounds, the others at its roots.
+        fixed = [*self._constants(*x_and_theta), *x_and_theta]
         low, high = self._bounds(*x_and_theta)
-        return solve(lambda y: self._equation(y, *x_and_theta)[0], low, high)
+        shape = np.broadcast_shapes(*map(np.shape, [low, high, *fixed]))
+        start = 0.5 * (low + high)
+        if len(shape) == 2 and shape[0] > 1:
+            start = self._solved(*(part[:1] if np.ndim(part) == 2 else part for part in x_and_theta))
+        y = approach(lambda at: self._equation(at, *fixed), np.broadcast_to(start, shape), low, high)
+        left = np.isnan(y)
+        if left.any():
+            low, high, *fixed = (np.broadcast_to(part, shape)[left] for part in (low, high, *fixed))
+            y[left] = solve(lambda at: self._equation(at, *fixed)[0], low, high)
+        return y
 
     @cached_property
     def _bounds(self) -> Compiled:
         return super()._compiled("bounds", lambda: [self.traced.low, self.traced.high])
 
     @cached_property
+    def _constants(self) -> Compiled:
+        return super()._compiled("constants", lambda: list(self._parted[1]))
+
+    @cached_property
     def _equation(self) -> Compiled:
-        return super()._compiled("equation", lambda: [self.traced.equation], "y")
+        # The equation and its slope in y, given y and the constants.
+        count = int(self._kept("count", lambda: str(len(self._parted[1]))))
+        return super()._compiled("equation", lambda: self._parted[0], "y", *map(_constant, range(count)))
+
+    @cached_property
+    def _parted(self) -> tuple[list[Any], list[Any]]:
+        # The equation and its slope in y, and what is in them that y has no part in: worked out once, not every round.
+        import sympy
+
+        y, constants = self.traced.y, {}
+
+        def parted(e: Any) -> Any:
+            if not e.has(y) or not e.args:
+                return e
+            free, bound = e.as_independent(y, as_Add=e.is_Add) if e.is_Add or e.is_Mul else (None, e)
+            if free is None or free.is_Atom:
+                return e.func(*map(parted, e.args))
+            name = constants.setdefault(free, sympy.Symbol(_constant(len(constants)), real=True))
+            return e.func(name, parted(bound))
+
+        made = [parted(e) for e in (self.traced.equation, self.traced.equation.diff(y))]
+        return made, list(constants)
+
+
+def _constant(number: int) -> str:
+    return f"constant_{number}"

@@ -138,7 +138,8 @@ class Problem(Coordinates):
     def linearised(self, u_pb: np.ndarray, sample: Sample = AS_MEASURED) -> Linearised:
         """The law made straight at each of u_pb; where the objective is no bowl, it has no stiffness."""
         theta_pb, shape = self.theta(u_pb), (u_pb.shape[1], len(self.y_n))
-        predicted_bn = self._outputs(theta_pb)
+        made, *slopes = self.law.formula.tangent(list(self.x_kn), _columns(theta_pb))
+        predicted_bn = _filled(made, shape)
         residual_bn = self._residual(predicted_bn, sample.y_bn)
         weight = self.weight(sample)
         term_bn, pull_bn, stiff_bn = (
@@ -152,7 +153,7 @@ class Problem(Coordinates):
             np.maximum(stiff_bn, 0.0),
             1.0 / predicted_bn if self.objective.log else np.ones(shape),
             np.where(self.is_log_p[:, None], theta_pb, 1.0),
-            [_filled(part, shape) for part in self.law.formula.jacobian(list(self.x_kn), _columns(theta_pb))],
+            [_filled(part, shape) for part in slopes],
         )
 
     def sensitivity(self, u_p: np.ndarray) -> np.ndarray:

@@ -197,11 +197,10 @@ def _filled_linear(problem: Problem, theta_pb: np.ndarray) -> np.ndarray:
 def _affine(problem: Problem, theta_pb: np.ndarray, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
     # What multiplies each linear parameter (b, q, n), and the law without them (b, n).
     x_k, columns = list(problem.x_kn), [row_b[:, None] for row_b in theta_pb]
-    slopes = problem.law.formula.jacobian(x_k, columns)
+    at_one_bn, *slopes = problem.law.formula.tangent(x_k, columns)
     basis_bqn = np.empty((theta_pb.shape[1], len(index), len(problem.y_n)))
     for place, j in enumerate(index):
         basis_bqn[:, place] = slopes[j]
-    at_one_bn = problem.law.formula.value(x_k, columns)
     return basis_bqn, at_one_bn - basis_bqn.sum(axis=1)
 
 
