@@ -152,10 +152,14 @@ def _by_group(common: Fit, posing: Posing, draws: Solved) -> dict[str, Fit]:
             theta_p=theta_p,
             draws_sp=np.ascontiguousarray(draws_ps.T),
             residuals_n=_log_residuals(common.law, runs, theta_p, common.noise),
-            data=Data.of(runs) if posing.how.by else common.data,
+            data=_of_group(runs, f"{posing.how.by}={label}") if posing.how.by else common.data,
             clusters=posing.rows.count_clusters(posing.rows.groups[label]),
         )
     return fits
+
+
+def _of_group(runs: Runs, label: str) -> Data:
+    return replace(Data.of(runs), source=f"{runs.source}, {label}")
 
 
 def _each(problem: Posed, u_pb: np.ndarray) -> list[np.ndarray]:
