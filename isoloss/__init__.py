@@ -16,6 +16,7 @@ from isoloss.core.law import Law, law
 from isoloss.core.plan import Plan
 from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
+from isoloss.designing import design
 from isoloss.fitting import profile
 from isoloss.fitting.envelope import envelope
 from isoloss.fitting.isoflop import isoflop
@@ -42,6 +43,7 @@ __all__ = [
     "calibrated",
     "check",
     "compare",
+    "design",
     "envelope",
     "fit",
     "isoflop",

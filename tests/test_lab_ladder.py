@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from isoloss.core.accounting import count, training_flops
 from isoloss.core.errors import FormatError, IsolossError, RequestError, UnknownNameError
-from isoloss.lab import load_ladder
+from isoloss.lab import dials, load_ladder
+from isoloss.lab.ladder import declare
 
 GOOD = """
 schema = 1
@@ -104,3 +106,68 @@ def test_the_shipped_ladder_varies_size_and_horizon_independently_and_holds_out_
     most = max(spec.flops for spec in train)
     assert len([spec for spec in specs if spec.split == "test"]) == 2
     assert all(spec.flops >= 4 * most for spec in specs if spec.split == "test")
+
+
+FIVE_LINES = """
+schema = 1
+corpus = "python"
+[[runs]]
+dials = [2, 3, 4]
+budgets = [3e11, 1e12]
+"""
+
+
+def test_budgets_give_each_size_the_tokens_that_its_flops_pay_for(tmp_path: Path) -> None:
+    specs = read(tmp_path, FIVE_LINES)
+    assert [(s.shape.width, s.shape.depth, s.shape.heads) for s in specs[::2]] == [(32, 2, 2), (48, 3, 3), (64, 3, 4)]
+    for spec, budget in zip(specs, [3e11, 1e12] * 3, strict=True):
+        assert spec.flops == pytest.approx(budget, abs=spec.batch * training_flops(spec.shape) / 2 + 1)
+
+
+def test_horizons_are_tokens_a_parameter_and_sizes_the_nearest_dial(tmp_path: Path) -> None:
+    text = FIVE_LINES.replace("dials = [2, 3, 4]", 'sizes = [30_000, "100k"]')
+    specs = read(tmp_path, text.replace("budgets = [3e11, 1e12]", "horizons = [20]"))
+    assert [spec.shape.width for spec in specs] == [32, 48]
+    assert all(abs(spec.tokens - 20 * spec.counts.params) <= spec.batch / 2 + 1 for spec in specs)
+
+
+def test_the_dials_are_the_shapes_of_the_shipped_ladder_and_grow() -> None:
+    shapes = {spec.shape for spec in load_ladder(str(files("isoloss.samples") / "ladder.toml"))}
+    assert {dials.shape(shape.heads) for shape in shapes} == shapes
+    sizes = [count(dials.shape(dial)).matmul_params for dial in range(1, 100)]
+    assert sizes == sorted(set(sizes))
+    assert all(dials.nearest(size) == dial for dial, size in enumerate(sizes, start=1))
+    for dial in (0, 513):
+        with pytest.raises(RequestError, match="There is no dial"):
+            dials.shape(dial)
+
+
+def test_a_declaration_in_python_is_the_same_ladder(tmp_path: Path) -> None:
+    assert declare(dials=(2, 3, 4), budgets=[3e11, 1e12]) == read(tmp_path, FIVE_LINES)
+    with pytest.raises(UnknownNameError, match="Near names: budgets"):
+        declare(dials=[2], budget=[1e12])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "words"),
+    [
+        ("dials = [2, 3, 4]", "", FormatError, "lacks shapes, dials or sizes"),
+        ("dials = [2, 3, 4]", "dials = [2]\nsizes = [3e4]", FormatError, "has dials and sizes"),
+        ("dials = [2, 3, 4]", "dials = [2.5]", FormatError, "dials holds 2.5"),
+        ("dials = [2, 3, 4]", "dials = [9999]", RequestError, "no dial 9999"),
+        ("dials = [2, 3, 4]", "sizes = [30e3, 33e3]", RequestError, "both nearest to dial 2"),
+        ("dials = [2, 3, 4]", "sizes = [5]", RequestError, "No dial has about 5"),
+        ("dials = [2, 3, 4]", 'sizes = ["many"]', FormatError, "sizes holds 'many'"),
+        ("budgets = [3e11, 1e12]", "budgets = [-1.0]", FormatError, "budgets holds -1.0"),
+        ("budgets = [3e11, 1e12]", "budgets = [inf]", FormatError, "budgets holds inf"),
+        ("budgets = [3e11, 1e12]", "budgets = [3e11]\ntokens = [7]", FormatError, "has tokens and budgets"),
+        ("budgets = [3e11, 1e12]", "horizons = []", FormatError, "horizons holds nothing"),
+        ('corpus = "python"', 'corpus = "python"\nengine = "gpu"', UnknownNameError, "There is no engine 'gpu'"),
+    ],
+)
+def test_mistakes_in_declarations_are_answered(
+    tmp_path: Path, old: str, new: str, kind: type[IsolossError], words: str
+) -> None:
+    assert old in FIVE_LINES
+    with pytest.raises(kind, match=words):
+        read(tmp_path, FIVE_LINES.replace(old, new, 1))

@@ -11,7 +11,7 @@ ROWS = [
     {"core"},
     {"laws", "loaders", "lab"},
     {"fitting", "published", "samples"},
-    {"planning", "comparing"},
+    {"planning", "comparing", "designing"},
     {"checking"},
     {"plots"},
     {"reporting"},

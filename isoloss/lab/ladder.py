@@ -1,43 +1,43 @@
-"""Ladders: a TOML file that says which sizes, horizons and seeds to train, read into Specs.
+"""Ladders: a TOML file, or a call, that says which sizes, horizons and seeds to train, read into Specs.
 
 schema = 1
 corpus = "python"
-recipe = "wsd-adamw"
+[[runs]]                                    # every size at every horizon with every seed
+dials = [2, 3, 4, 6]
+budgets = [3e11, 1e12, 3e12]
 
-[[runs]]                                    # every shape at every horizon with every seed
-shapes = [{ width = 32, depth = 2, heads = 2 }, { width = 48, depth = 3, heads = 3 }]
-tokens = [200_000, 400_000]
-seeds = [0, 1, 2]
-split = "train"                             # a label: "test" holds runs out
+Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the nearest dial is taken) or `shapes`
+({ width = 32, depth = 2, heads = 2 }). Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for
+as long as the budget lasts, an isoFLOP curve) or `horizons` (tokens per parameter, all parameters counted).
+`seeds`, `lr`, `batch`, `max_epochs` and the labels `split` ("test" holds runs out) and `note` may be added, and
+`recipe`, `engine` and `name` on top.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from isoloss.core.accounting import Shape
+from isoloss.core.accounting import Shape, count, training_flops
 from isoloss.core.errors import FormatError, RequestError, UnknownNameError
 from isoloss.core.spec import Spec
+from isoloss.lab import dials
 from isoloss.lab.corpus import Corpus, load_corpus
+from isoloss.lab.declared import check_table, integers, one_of, positives
 from isoloss.lab.recipe import find_recipe
 
 SCHEMA = 1
-TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "runs": list}
+ENGINES = ("cpu",)
+RECIPE = "wsd-adamw"
+TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "runs": list}
 NEEDED_ON_TOP = ("schema", "corpus", "runs")
-GRID = {
-    "shapes": list,
-    "tokens": list,
-    "seeds": list,
-    "split": str,
-    "note": str,
-    "lr": float,
-    "batch": int,
-    "max_epochs": float,
-}
-NEEDED_IN_GRID = ("shapes", "tokens")
+SIZES = ("shapes", "dials", "sizes")
+HORIZONS = ("tokens", "budgets", "horizons")
+OPTIONS = {"lr": float, "batch": int, "max_epochs": float, "split": str, "note": str}
+GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS}
 SHAPE = {"width": int, "depth": int, "heads": int, "context": int, "ff": int, "tied": bool}
 NEEDED_IN_SHAPE = ("width", "depth", "heads")
 
@@ -53,9 +53,21 @@ def load_ladder(path: str | Path) -> tuple[Spec, ...]:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "", "Name a ladder in TOML.") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}.", "", "Name a ladder in TOML.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is no TOML: {error}.", "", "Correct it there.") from error
     return read_ladder(data, str(path))
+
+
+def declare(corpus: str = "python", *, recipe: str = RECIPE, engine: str = "cpu", **grid: Any) -> tuple[Spec, ...]:
+    """Return the runs of one grid: `declare(dials=[2, 3, 4], budgets=[1e12, 3e12], seeds=[0, 1])`.
+
+    `grid` has the keys of a [[runs]] table, with the same errors.
+    """
+    top = {"schema": SCHEMA, "corpus": corpus, "recipe": recipe, "engine": engine}
+    listed = {key: list(value) if isinstance(value, tuple | range) else value for key, value in grid.items()}
+    return read_ladder({**top, "runs": [listed]})
 
 
 def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]:
@@ -64,8 +76,10 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
     if data["schema"] != SCHEMA:
         raise FormatError(f"{where} has schema {data['schema']}.", f"This version reads schema {SCHEMA}.")
     corpus = load_corpus(data["corpus"])
-    recipe = data.get("recipe", "wsd-adamw")
+    recipe = data.get("recipe", RECIPE)
     find_recipe(recipe)
+    if data.get("engine", "cpu") not in ENGINES:
+        raise UnknownNameError("engine", data["engine"], ENGINES, "It trains on the processor today, and nowhere else.")
     if not data["runs"]:
         raise FormatError(f"{where} asks for no runs.", "", "Add a table [[runs]].")
     specs = [
@@ -77,19 +91,38 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
 
 
 def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> list[Spec]:
-    """Return every shape of one [[runs]] table at every horizon with every seed."""
-    check_table(grid, GRID, NEEDED_IN_GRID, where)
-    for key in ("tokens", "seeds"):
-        check_integers(grid.get(key, [0]), key, 1 if key == "tokens" else 0, where)
-    shapes = [shape_of(shape, f"{where}, shape {place}") for place, shape in enumerate(grid["shapes"], start=1)]
-    if not shapes:
-        raise FormatError(f"{where}: shapes is empty.", "", "Give at least one { width, depth, heads }.")
-    options = {key: grid[key] for key in ("lr", "batch", "max_epochs", "split", "note") if key in grid}
+    """Return every size of one [[runs]] table at every horizon with every seed."""
+    check_table(grid, GRID, (), where)
+    shapes, horizons = shapes_of(grid, where), horizons_of(grid, where)
+    seeds = integers(grid, "seeds", 0, where) if "seeds" in grid else [0]
+    options = {key: grid[key] for key in OPTIONS if key in grid}
     make = find_recipe(recipe)
     return [
-        make(shape, tokens, corpus, seed, **options)
-        for shape, tokens, seed in product(shapes, grid["tokens"], grid.get("seeds", [0]))
+        make(shape, tokens_for(shape), corpus, seed, **options)
+        for shape, tokens_for, seed in product(shapes, horizons, seeds)
     ]
+
+
+def shapes_of(grid: dict[str, Any], where: str) -> list[Shape]:
+    """Return the shapes that a [[runs]] table asks for, in one of three ways."""
+    way = one_of(grid, SIZES, where)
+    if way == "dials":
+        return [dials.shape(dial) for dial in integers(grid, "dials", 1, where)]
+    if way == "sizes":
+        return _nearest(grid, where)
+    if not grid["shapes"]:
+        raise FormatError(f"{where}: shapes is empty.", "", "Give at least one { width, depth, heads }.")
+    return [shape_of(shape, f"{where}, shape {place}") for place, shape in enumerate(grid["shapes"], start=1)]
+
+
+def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[Shape], int]]:
+    """Return the horizons that a [[runs]] table asks for, each as the tokens that a shape is trained on."""
+    way = one_of(grid, HORIZONS, where)
+    if way == "tokens":
+        return [lambda _, tokens=tokens: tokens for tokens in integers(grid, "tokens", 1, where)]
+    if way == "budgets":
+        return [lambda s, c=c: max(1, round(c / training_flops(s))) for c in positives(grid, "budgets", where)]
+    return [lambda s, r=r: max(1, round(r * count(s).params)) for r in positives(grid, "horizons", where)]
 
 
 def shape_of(shape: Any, where: str) -> Shape:
@@ -101,38 +134,15 @@ def shape_of(shape: Any, where: str) -> Shape:
         raise RequestError(f"{where}: {error.given}", error.exists, error.do) from None
 
 
-def check_table(table: Any, types: dict[str, type], needed: tuple[str, ...], where: str) -> None:
-    """Raise unless `table` is a table with these keys only, the needed ones among them, of these types."""
-    if not isinstance(table, dict):
-        raise FormatError(f"{where} is {table!r}, where a table is needed.", f"Its keys: {', '.join(types)}.")
-    for key, value in table.items():
-        if key not in types:
-            raise UnknownNameError(f"key in {where} called", key, types)
-        wanted = types[key]
-        fits = isinstance(value, (int, float) if wanted is float else wanted)
-        if not fits or (isinstance(value, bool) and wanted is not bool):
-            raise FormatError(f"{where}: {key} = {value!r} is not {describe(wanted)}.", "", "Correct it there.")
-    lacking = [key for key in needed if key not in table]
-    if lacking:
-        raise FormatError(
-            f"{where} lacks {', '.join(lacking)}.", f"Its keys: {', '.join(types)}.", "Add what is lacking."
-        )
-
-
-def check_integers(values: list[Any], key: str, least: int, where: str) -> None:
-    """Raise FormatError unless `values` holds integers from `least`, at least one."""
-    wrong = [v for v in values if not isinstance(v, int) or isinstance(v, bool) or v < least]
-    if wrong or not values:
-        what = repr(wrong[0]) if wrong else "nothing"
-        raise FormatError(
-            f"{where}: {key} holds {what}.",
-            "",
-            f"Give integers from {least}, such as {key} = [{max(least, 1) * 400_000}]."
-            if key == "tokens"
-            else f"Give integers from {least}, such as {key} = [0, 1].",
-        )
-
-
-def describe(wanted: type) -> str:
-    """Return a type's name in plain words."""
-    return {int: "an integer", float: "a number", str: "text", list: "a list", bool: "true or false"}[wanted]
+def _nearest(grid: dict[str, Any], where: str) -> list[Shape]:
+    found: dict[int, float] = {}
+    for size in positives(grid, "sizes", where):
+        dial = dials.nearest(size)
+        if dial in found:
+            raise RequestError(
+                f"{where}: sizes {found[dial]:.4g} and {size:.4g} are both nearest to dial {dial}.",
+                f"It has {count(dials.shape(dial)).matmul_params} matrix-product parameters.",
+                "Leave one out, or give shapes.",
+            )
+        found[dial] = size
+    return [dials.shape(dial) for dial in found]
