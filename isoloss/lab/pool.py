@@ -1,7 +1,8 @@
 """Several training processes side by side: one thread each, biggest runs first.
 
 One thread a model and one process a core beats one model on all cores by 4 to 42 percent and does not collapse when
-something else runs on the machine.
+something else runs on the machine. A run that another process is training is left for later, and taken up if that one
+ends without a record of it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
+from isoloss.lab.store import Keeping, is_recorded, note_failure, read_record, status_of
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
+
+POLL = 2.0  # seconds between looks at what other processes train
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -39,30 +45,40 @@ KEEP_MEMORY = {  # glibc: hand freed arrays to the next step, not back to the sy
 class Pool:
     """Trains Specs in `workers` processes that write into `out`; `listen` hears every event, one at a time."""
 
-    def __init__(self, out: Path, workers: int, listen: Listener) -> None:
-        self.out, self.workers, self.listen = out, workers, listen
+    def __init__(self, out: Path, workers: int, listen: Listener, keeping: Keeping | None = None) -> None:
+        self.out, self.workers, self.listen, self.keeping = out, workers, listen, keeping or Keeping()
         self.todo: list[Spec] = []
+        self.elsewhere: dict[str, Spec] = {}
         self.failed: dict[str, str] = {}
         self.processes: set[subprocess.Popen[str]] = set()
         self.lock = threading.Lock()
         self.stopped = False
 
     def train(self, specs: Sequence[Spec]) -> None:
-        """Train all `specs`; raise TrainingError at the end if some could not be, KeyboardInterrupt as it comes."""
+        """Train all `specs`; raise TrainingError at the end if some could not be, KeyboardInterrupt as it comes.
+
+        An interrupt lets every process keep its run first; a second one does not wait for that.
+        """
         self.todo = sorted(specs, key=lambda spec: spec.flops)
-        count = min(self.workers, len(specs))
-        with ThreadPoolExecutor(count) as threads:
-            try:
-                for served in as_completed([threads.submit(self._serve) for _ in range(count)]):
-                    served.result()
-            finally:
-                self._stop()
+        try:
+            self._serve_all(min(self.workers, len(specs)))
+        except KeyboardInterrupt:
+            self._kill()
+            raise
         if self.failed:
             raise TrainingError(
                 f"{len(self.failed)} of {len(specs)} runs could not be trained.",
                 "\n  ".join(f"{spec_id}: {why}" for spec_id, why in self.failed.items()),
                 "The others are recorded; the same command trains only what is lacking.",
             )
+
+    def _serve_all(self, count: int) -> None:
+        with ThreadPoolExecutor(count) as threads:
+            try:
+                for served in as_completed([threads.submit(self._serve) for _ in range(count)]):
+                    served.result()
+            finally:
+                self._stop()
 
     def _serve(self) -> None:
         """Feed one process after another until nothing is left to do: a new one replaces one that died."""
@@ -72,13 +88,39 @@ class Pool:
                     spec = self._next()
 
     def _next(self) -> Spec | None:
+        """Return a run to train; wait where there is none but those that other processes train."""
+        while True:
+            with self.lock:
+                if self.stopped:
+                    return None
+                if self.todo:
+                    return self.todo.pop()
+                waiting = list(self.elsewhere.values())
+            if not waiting:
+                return None
+            time.sleep(POLL)
+            for spec in waiting:
+                self._look_elsewhere(spec)
+
+    def _look_elsewhere(self, spec: Spec) -> None:
+        """Take up a run that another process trained or left; one that it still trains is waited for."""
+        recorded = is_recorded(self.out, spec)
+        if not recorded and status_of(self.out / spec.id).status == "running":
+            return
         with self.lock:
-            return self.todo.pop() if self.todo and not self.stopped else None
+            if self.elsewhere.pop(spec.id, None) is None:
+                return
+            if not recorded:
+                self.todo.append(spec)
+        if recorded:
+            record = read_record(self.out / spec.id / "record.json")
+            outcome = {"status": record["status"], "loss": record["loss"]}
+            self._tell({"event": "ended", "id": spec.id, **outcome, "elsewhere": True})
 
     def _start(self) -> subprocess.Popen[str]:
         with self.lock:
             process = subprocess.Popen(
-                [sys.executable, "-m", "isoloss.lab.worker", str(self.out)],
+                [sys.executable, "-m", "isoloss.lab.worker", str(self.out), json.dumps(asdict(self.keeping))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -98,13 +140,23 @@ class Pool:
             process.stdin.flush()
             for line in process.stdout:
                 event = json.loads(line)
+                if event["event"] == "busy":
+                    with self.lock:
+                        self.elsewhere[spec.id] = spec
                 self._tell(event)
-                if event["event"] in ("ended", "refused"):
+                if event["event"] in ("ended", "refused", "busy"):
                     return True
+                if event["event"] == "stopped":
+                    return False
         except BrokenPipeError:
             pass  # the process died: what follows says how
-        self._tell({"event": "refused", "id": spec.id, "error": f"its process ended with status {process.wait()}"})
+        self._bury(spec, f"its process ended with status {process.wait()}")
         return False
+
+    def _bury(self, spec: Spec, why: str) -> None:
+        if not self.stopped:
+            note_failure(self.out, spec, why)
+        self._tell({"event": "refused", "id": spec.id, "error": why})
 
     def _tell(self, event: Event) -> None:
         with self.lock:
@@ -112,6 +164,8 @@ class Pool:
                 return
             if event["event"] == "refused":
                 self.failed[event["id"]] = event["error"]
+            if event["event"] == "stopped":
+                self.failed[event["id"]] = f"its process was told to end, and kept it at step {event['step']}"
             self.listen(event)
 
     def _stop(self) -> None:
@@ -119,3 +173,7 @@ class Pool:
             self.stopped = True
             for process in self.processes:
                 process.terminate()
+
+    def _kill(self) -> None:
+        for process in self.processes:
+            process.kill()

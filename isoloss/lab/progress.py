@@ -11,6 +11,12 @@ from typing import Any
 from isoloss.core.spec import Spec
 
 PLAIN_EVERY = 30.0  # seconds
+NEWS = {
+    "resumed": "goes on from its checkpoint at step {step}",
+    "restarted": "trained from its beginning, for {why}",
+    "busy": "left for later: {error}",
+    "stopped": "stopped and kept at step {step}",
+}
 
 
 class PlainProgress:
@@ -19,6 +25,7 @@ class PlainProgress:
     def __init__(self, specs: Sequence[Spec]) -> None:
         self.specs = {spec.id: spec for spec in specs}
         self.done_flops, self.ended = dict.fromkeys(self.specs, 0.0), 0
+        self.inherited = 0.0
         self.started = self.said = time.monotonic()
 
     def __enter__(self) -> PlainProgress:
@@ -32,15 +39,21 @@ class PlainProgress:
         spec = self.specs[event["id"]]
         if event["event"] == "point":
             self.done_flops[spec.id] = spec.flops * event["tokens"] / spec.tokens
+        elif event["event"] in NEWS:
+            self.say(f"{describe(spec)}: {NEWS[event['event']].format(**event)}")
+            if event["event"] == "resumed":
+                self.done_flops[spec.id] = spec.flops * event["step"] / spec.steps
+                self.inherited += self.done_flops[spec.id]
         elif event["event"] in ("ended", "refused"):
             self.done_flops[spec.id] = spec.flops
+            self.inherited += spec.flops if event.get("elsewhere") else 0.0
             self.ended += 1
             self.say(f"{describe(spec)}: {outcome(event)}   [{self.ended} of {len(self.specs)}, {self.left()}]")
         if time.monotonic() - self.said > PLAIN_EVERY:
             self.say(f"{self.ended} of {len(self.specs)} runs, {self.left()}")
 
     def left(self) -> str:
-        return time_left(self.done_flops, self.specs, time.monotonic() - self.started)
+        return time_left(self.done_flops, self.specs, time.monotonic() - self.started, self.inherited)
 
     def say(self, text: str) -> None:
         self.said = time.monotonic()
@@ -81,10 +94,18 @@ class BarProgress:
         elif event["event"] == "point":
             loss = f"loss {event['train_loss']:.3f}"
             self.progress.update(self.tasks[spec.id], completed=event["step"], loss=loss)
+        elif event["event"] in NEWS:
+            self.progress.console.print(f"{describe(spec)}: {NEWS[event['event']].format(**event)}")
+            if event["event"] in ("busy", "stopped"):
+                self.drop(spec)
         else:
-            self.progress.remove_task(self.tasks.pop(spec.id))
+            self.drop(spec)
             self.progress.console.print(f"{describe(spec)}: {outcome(event)}")
             self.progress.advance(self.whole)
+
+    def drop(self, spec: Spec) -> None:
+        if spec.id in self.tasks:
+            self.progress.remove_task(self.tasks.pop(spec.id))
 
 
 def progress_for(specs: Sequence[Spec]) -> PlainProgress | BarProgress:
@@ -105,7 +126,8 @@ def outcome(event: dict[str, Any]) -> str:
     return f"loss {event['loss']:.4f}" if event["status"] == "done" else event["status"]
 
 
-def time_left(done_flops: dict[str, float], specs: dict[str, Spec], elapsed: float) -> str:
-    """Return the time that the rest needs at the pace so far, in FLOPs."""
+def time_left(done_flops: dict[str, float], specs: dict[str, Spec], elapsed: float, inherited: float = 0.0) -> str:
+    """Return the time that the rest needs at the pace so far, in FLOPs; what checkpoints held was not done in it."""
     done, whole = sum(done_flops.values()), sum(spec.flops for spec in specs.values())
-    return f"{elapsed * (whole - done) / done / 60:.1f} min left" if done else "time left not known yet"
+    paced = done - inherited
+    return f"{elapsed * (whole - done) / paced / 60:.1f} min left" if paced > 0 else "time left not known yet"

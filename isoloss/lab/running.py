@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from isoloss.core.errors import OutputError, RequestError
@@ -12,10 +13,11 @@ from isoloss.core.spec import Spec
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.data import check_repetition
 from isoloss.lab.extra import require_torch
+from isoloss.lab.index import listing
 from isoloss.lab.ladder import load_ladder
 from isoloss.lab.pool import Pool
 from isoloss.lab.progress import progress_for
-from isoloss.lab.store import missing, read_record
+from isoloss.lab.store import Keeping, missing, queue, read_record
 from isoloss.lab.table import table
 
 
@@ -25,25 +27,47 @@ def train(
     *,
     workers: int | None = None,
     split: str | None = None,
+    checkpoint_every: float = 60.0,
+    keep_checkpoints: bool = False,
 ) -> Runs:
     """Train `runs` and return them as a table, one row per run.
 
     `runs` are Specs, or the path of a ladder in TOML. Each run gets a folder in `out`; a run that is recorded there
-    already is not trained again, and one that was cut off is trained from its start. `workers` processes of one thread
-    each work side by side (as many as there are cores). `split` trains only the runs with this label.
+    already is not trained again, and one that was cut off goes on from its checkpoint, to the same numbers bit for bit.
+    `workers` processes of one thread each work side by side (as many as there are cores); several calls may train into
+    one folder, and each waits for the runs that another is at. `split` trains only the runs with this label.
+    A run that is longer than `checkpoint_every` seconds is kept that often; `keep_checkpoints` leaves one of its end.
     Raises MissingExtraError without torch, RequestError for runs that cannot be and TrainingError for runs that failed,
-    after all others have ended. An interrupt ends all work; what has ended is kept.
+    after all others have ended. An interrupt ends all work; what has ended is there, what was under way is kept.
     """
+    keeping = Keeping(checked(checkpoint_every), keep_checkpoints)
     specs = chosen(specs_of(runs), split)
     require_torch()
     check_all(specs)
     out = prepared(Path(out))
-    todo = missing(out, specs)
-    if todo:
-        with progress_for(todo) as progress:
-            Pool(out, workers or cores(), progress).train(todo)
+    if todo := missing(out, specs):
+        queue(out, todo)
+        with indexed(out), progress_for(todo) as progress:
+            Pool(out, workers or cores(), progress, keeping).train(todo)
     ids = dict.fromkeys(spec.id for spec in specs)
     return table([read_record(out / spec_id / "record.json") for spec_id in ids], source=str(out))
+
+
+def checked(seconds: float) -> float:
+    """Return the time between checkpoints; raise RequestError if there is none such."""
+    if not seconds >= 0:
+        raise RequestError(f"A checkpoint cannot be written every {seconds} seconds.", "", "Choose 0 or more.")
+    return seconds
+
+
+@contextlib.contextmanager
+def indexed(out: Path) -> Iterator[None]:
+    """Bring the folder's index up to date before and after."""
+    listing(out)
+    try:
+        yield
+    finally:
+        listing(out)
 
 
 def cores() -> int:

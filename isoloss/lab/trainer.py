@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch.nn import functional as F
@@ -38,23 +39,79 @@ class Outcome:
     validation: Validation | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    resumed_at: list[int] = field(default_factory=list)
 
 
-def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None) -> Outcome:
+class Course:
+    """A run under way: all that its next step depends on beside its Spec and corpus.
+
+    Nothing else is random or remembered: the order of the data is drawn from the seed alone and the rate is a function
+    of the step, so that the number of steps done is also the place in both.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.model = Transformer(spec.shape, spec.seed)
+        self.optimizer = optimizer_for(self.model, spec)
+        self.outcome = Outcome("done", "all tokens seen", 0)
+        self.recent: list[float] = []
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as tensors and plain values; the tensors are those of the run, not copies."""
+        self.read_clocks()
+        outcome = {name: value for name, value in asdict(self.outcome).items() if name != "validation"}
+        weights, moments = self.model.state_dict(), self.optimizer.state_dict()
+        return {"model": weights, "optimizer": moments, "recent": self.recent, "outcome": outcome}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned in another process."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.outcome, self.recent = Outcome(**state["outcome"]), list(state["recent"])
+        self.outcome.resumed_at.append(self.outcome.steps_done)
+        self.wall, self.cpu = self.wall - self.outcome.seconds, self.cpu - self.outcome.cpu_seconds
+
+    def read_clocks(self) -> None:
+        """Take down the time spent so far, that before interruptions included."""
+        self.outcome.seconds = time.perf_counter() - self.wall
+        self.outcome.cpu_seconds = time.process_time() - self.cpu
+
+
+class Keeper(Protocol):
+    """Brings a run back that was cut off, and is shown it after every step so that it can keep it."""
+
+    def bring_back(self, course: Course) -> None: ...
+
+    def look(self, course: Course) -> None: ...
+
+
+class NoKeeper:
+    """Keeps nothing: the run begins at its beginning."""
+
+    def bring_back(self, course: Course) -> None:
+        pass
+
+    def look(self, course: Course) -> None:
+        pass
+
+
+def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, keeper: Keeper | None = None) -> Outcome:
     """Train `spec` on `corpus` and return its outcome; `watch` is called with each point of the loss curve.
 
-    The same Spec gives the same numbers bit for bit on the same machine and versions, with one thread.
+    The same Spec gives the same numbers bit for bit on the same machine and versions, with one thread, whether or not
+    it was cut off and brought back by `keeper` on the way.
     Raises TrainingError if the corpus is not the one that the Spec names, RequestError if it would be repeated unasked.
     """
     check_corpus(spec, corpus)
     check_repetition(spec, corpus)
-    wall, cpu = time.perf_counter(), time.process_time()
-    model = Transformer(spec.shape, spec.seed)
-    outcome = _descend(model, spec, corpus, watch)
-    outcome.seconds, outcome.cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    if outcome.status == "done":
-        outcome.validation = validate(model, corpus, spec.shape.context)
-    return outcome
+    keeper = keeper or NoKeeper()
+    course = Course(spec)
+    keeper.bring_back(course)
+    _descend(course, spec, corpus, watch, keeper)
+    course.read_clocks()
+    if course.outcome.status == "done":
+        course.outcome.validation = validate(course.model, corpus, spec.shape.context)
+    return course.outcome
 
 
 def check_corpus(spec: Spec, corpus: Corpus) -> None:
@@ -76,24 +133,24 @@ def optimizer_for(model: torch.nn.Module, spec: Spec) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=spec.lr, betas=(spec.beta1, spec.beta2), eps=spec.eps, fused=True)
 
 
-def _descend(model: torch.nn.Module, spec: Spec, corpus: Corpus, watch: Watch) -> Outcome:
-    optimizer = optimizer_for(model, spec)
-    outcome = Outcome("done", "all tokens seen", 0)
+def _descend(course: Course, spec: Spec, corpus: Corpus, watch: Watch, keeper: Keeper) -> None:
+    outcome = course.outcome
     looks = {max(1, round(share * spec.steps)) for share in LOOKS}
-    every, recent = max(1, spec.steps // POINTS), []
-    for step, (inputs, targets) in enumerate(batches(spec, corpus)):
-        recent.append(_step(model, optimizer, spec, step, torch.from_numpy(inputs), torch.from_numpy(targets)))
+    every, start = max(1, spec.steps // POINTS), outcome.steps_done
+    for step, (inputs, targets) in enumerate(itertools.islice(batches(spec, corpus), start, None), start):
+        loss = _step(course.model, course.optimizer, spec, step, torch.from_numpy(inputs), torch.from_numpy(targets))
+        course.recent.append(loss)
         outcome.steps_done = step + 1
-        if not recent[-1] < LOST * math.log(spec.shape.vocab):
-            outcome.status, outcome.why = "diverged", f"training loss {recent[-1]:.3g} at step {step + 1}"
-            return outcome
+        if not loss < LOST * math.log(spec.shape.vocab):
+            outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {step + 1}"
+            return
         if (step + 1) % every == 0 or step + 1 == spec.steps:
-            outcome.curve.append(_point(spec, step, sum(recent) / len(recent)))
+            outcome.curve.append(_point(spec, step, sum(course.recent) / len(course.recent)))
             watch(outcome.curve[-1])
-            recent = []
+            course.recent = []
         if step + 1 in looks:
-            outcome.validations.append(_look(model, spec, corpus, step))
-    return outcome
+            outcome.validations.append(_look(course.model, spec, corpus, step))
+        keeper.look(course)
 
 
 def _step(
