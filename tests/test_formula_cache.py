@@ -73,7 +73,7 @@ def assert_same_with_and_without(law: Law, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_kept_formula_is_the_traced_one_bit_for_bit(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same_with_and_without(LAWS[name], monkeypatch)
-    assert len(files(cache)) == len(CALLS) + len(FACTS) + 2 * isinstance(LAWS[name].formula, Implicit)
+    assert len(files(cache)) == len(CALLS) + len(FACTS) + 4 * isinstance(LAWS[name].formula, Implicit)
 
 
 @pytest.mark.slow

@@ -115,5 +115,5 @@ class TestSavedGroups:
         first, other = told["options"]
         assert "sure" not in first and 0.5 < other["sure"]["mid"] <= 1
         assert other["multiplier"]["low"] < other["multiplier"]["mid"] < other["multiplier"]["high"]
-        assert first["label"].endswith(", 1 of 2") and other["label"].endswith(", 2 of 2")
+        assert first["label"].endswith(", arch=good") and other["label"].endswith(", arch=plain")
         assert "There is no" in isoloss("plan", f"{path}#good", "--beside", f"{path}#bad", "--flops", "1e21", code=1)

@@ -6,6 +6,8 @@ from isoloss.checking.answers import fitted
 from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, Unseen, diagnosis
 
+ROUNDING = 1e-9  # of a slope, in units of the objective over standard deviations
+
 
 @diagnosis("C1", "was the optimum reached?")
 def optimum(case: Case) -> Seen:
@@ -21,4 +23,8 @@ def optimum(case: Case) -> Seen:
     paper = fit.certificate
     if paper is None:
         return Unseen(f"a blend such as {fit.law.name} has no optimum of its own")
-    return Fine(f"{paper.agreed} of {paper.starts} starts reached the optimum; its slope is {paper.gradient:.1g}.")
+    return Fine(f"{paper.agreed} of {paper.starts} starts reached the optimum; its slope is {_told(paper.gradient)}.")
+
+
+def _told(gradient: float) -> str:
+    return "rounding" if gradient < ROUNDING else f"{gradient:.1g}"

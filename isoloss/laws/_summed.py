@@ -80,6 +80,10 @@ class Summed(Formula):
     def jacobian(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
         return self._summed("jacobian", x_k, theta_p)
 
+    def tangent(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
+        # The value as `value` rounds it: solvers compare the two.
+        return [self.value(x_k, theta_p), *self.jacobian(x_k, theta_p)]
+
     def hessian(self, x_k: Sequence[Any], theta_p: Sequence[Any]) -> list[Any]:
         return self._summed("hessian", x_k, theta_p)
 

@@ -72,7 +72,7 @@ def compare_plans(fit: Fit | Frontier, level: float, *, flops: Flops, beside: Be
 
 
 def _names(everyone: list[Fit | Frontier]) -> list[str]:
-    # Fits of one source, such as those of saved groups, are told apart by their place.
+    # Fits of one source are told apart by their place.
     names = [answers.named(one) for one in everyone]
     return [f"{n}, {i} of {len(names)}" if names.count(n) > 1 else n for i, n in enumerate(names, start=1)]
 
