@@ -30,8 +30,16 @@ def test_the_best_number_of_experts_comes_first_and_dense_is_one_expert() -> Non
     assert dense.experts.mid == 1
     for name in ("dense_params", "total_params"):
         assert dense[name].mid == pytest.approx(dense.active_params.mid, rel=1e-9)
-    for name in ("dense_loss", "dense_in_memory_loss"):
+    for name in ("dense_best_loss", "dense_loss", "dense_in_memory_loss"):
         assert dense[name].mid == pytest.approx(dense.loss.mid, rel=1e-12)
+
+
+def test_the_best_dense_model_of_the_budget_is_the_best_of_all_dense_models() -> None:
+    option = plan(KEY, flops=1e21, experts=16, most_params="20B").options[0]
+    sizes = np.logspace(8, 12, 4001)
+    losses = published(KEY).predict(active_params=sizes, tokens=1e21 / (6 * sizes), experts=1).mid
+    assert option.dense_best_loss.mid == pytest.approx(float(losses.min()), rel=1e-6)
+    assert option.dense_best_loss.mid <= min(option.dense_loss.mid, option.dense_in_memory_loss.mid)
 
 
 def test_dense_worth_reaches_the_loss_on_the_same_tokens() -> None:

@@ -45,6 +45,10 @@ Beside = Annotated[
 ]
 Above = Annotated[Any, Goal("10%", "How far above its converged loss a model stops.", many=True)]
 Experts = Annotated[Any, Goal("8", "Experts of a routed model; one is the dense model.", many=True)]
+GivenGranularity = Annotated[
+    Any, Goal("best", "How many times finer experts are cut: numbers, or `best` of the powers of two.", many=True)
+]
+GivenTeacherLoss = Annotated[Any, Goal("2.2", "The loss of a teacher that exists.", many=True)]
 MostParams = Annotated[Any, Goal("40B", "Parameters in all that fit into memory.")]
 
 Dollars = Annotated[Any, Goal("2M", "Dollars to spend on rented accelerators.")]

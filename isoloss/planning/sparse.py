@@ -34,8 +34,9 @@ def routed(
 
     One option for each number of experts, the lowest loss first; `most_params` limits the parameters in all. Each has
     the size of the dense model that reaches its loss on its tokens (`dense_params`), and the losses of dense models
-    that cost the same: to train and serve (`dense_loss`, as many parameters as are active, the same tokens) and in
-    memory (`dense_in_memory_loss`, as many parameters as there are in all, the same budget).
+    that cost the same: to train (`dense_best_loss`, the best size for the budget), to train and serve (`dense_loss`, as
+    many parameters as are active, the same tokens) and in memory (`dense_in_memory_loss`, as many parameters as there
+    are in all, the same budget).
     Raises RequestError for a law without experts.
     """
     budget = answers.number(flops, "budget", cost.total(1, 1))
@@ -92,6 +93,7 @@ def _routed(fit: Fit, budget: float, experts: float, most: float, level: float) 
     best_t = best_sizes(fit.law, theta_tp, np.full(len(theta_tp), budget), surface.held)
     if np.isnan(best_t[0]):
         raise RequestError(f"This fit has no best size for {numbers.short(budget)} FLOP at {experts:g} experts.")
+    best_dense_t = best_sizes(fit.law, theta_tp, np.full(len(theta_tp), budget), dense.held)
     sizes_t = np.minimum(best_t, most / total_params(1.0, experts))
     tokens_t, in_all_t = cost.partner(budget, sizes_t), total_params(sizes_t, experts)
     more = {
@@ -99,6 +101,7 @@ def _routed(fit: Fit, budget: float, experts: float, most: float, level: float) 
         "total_params": in_all_t,
         fit.law.output.name: surface.value(columns, sizes_t, tokens_t),
         "dense_params": _dense(fit, sizes_t, experts, {"tokens": tokens_t}),
+        "dense_best_loss": dense.value(columns, best_dense_t, cost.partner(budget, best_dense_t)),
         "dense_loss": dense.value(columns, sizes_t, tokens_t),
         "dense_in_memory_loss": dense.value(columns, in_all_t, cost.partner(budget, in_all_t)),
     }
