@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from isoloss.fitting.valleys import SETTLED, descend
 
 Posed = Problem | Linked
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 MOST_STEPS, EASIER_STEPS = 150, 60
 FIRST_DAMPING, MOST_DAMPING, LESS, MORE = 1e-3, 1e12, 0.1, 8.0
@@ -92,20 +94,41 @@ def minimise(
     are `fixed_p` stay. `progress(done, total)` is called after every chunk of problems.
     """
     _keep_memory()
-    b, size = u_pb.shape[1], max(1, CHUNK_NUMBERS // len(problem.y_n))
-    firsts = range(0, b, size)
 
-    def solved(first: int) -> Solved:
-        rows = slice(first, first + size)
+    def begin(rows: slice) -> tuple[Solved, np.ndarray, np.ndarray]:
+        damping_b = np.full(u_pb[:, rows].shape[1], FIRST_DAMPING)
+        steps = min(FIRST_STEPS, most_steps)
+        done, left, stiff_b = _newton(problem, u_pb[:, rows], damping_b, sample.take(rows), steps, tolerance, fixed_p)
+        return done, rows.start + left, stiff_b
+
+    parts, lefts, stiff = zip(*_in_chunks(problem, begin, u_pb.shape[1], progress), strict=True)
+    done, left, stiff_b = Solved.join(list(parts)), np.concatenate(lefts), np.concatenate(stiff)
+    if not len(left) or most_steps <= FIRST_STEPS:
+        return done
+
+    def go_on(rows: slice) -> Solved:
+        those = left[rows]
+        steps = most_steps - FIRST_STEPS
+        return _further(problem, done.take(those), stiff_b[rows], sample.take(those), steps, tolerance, fixed_p)
+
+    return done.put(left, Solved.join(list(_in_chunks(problem, go_on, len(left), None))))
+
+
+def _in_chunks(problem: Posed, work: Callable[[slice], T], b: int, progress: Progress | None) -> Iterator[T]:
+    # The few problems that are left of many chunks make few chunks: small arrays cost more than what is in them.
+    size = max(1, CHUNK_NUMBERS // len(problem.y_n))
+    chunks = [slice(first, min(first + size, b)) for first in range(0, b, size)]
+
+    def quietly(rows: slice) -> T:
         with np.errstate(all="ignore"):
-            return _minimise_chunk(problem, u_pb[:, rows], sample.take(rows), most_steps, tolerance, fixed_p)
+            return work(rows)
 
-    parts: list[Solved] = []
-    for part in map(solved, firsts) if len(firsts) < 4 else _on_all_cores(solved, firsts):
-        parts.append(part)
+    for rows, part in zip(
+        chunks, map(quietly, chunks) if len(chunks) < 4 else _on_all_cores(quietly, chunks), strict=True
+    ):
+        yield part
         if progress:
-            progress(min(len(parts) * size, b), b)
-    return Solved.join(parts)
+            progress(rows.stop, b)
 
 
 @cache
@@ -115,11 +138,11 @@ def _keep_memory() -> None:
     np.empty(MEMORY_KEPT, np.uint8)
 
 
-def _on_all_cores(solved: Callable[[int], Solved], firsts: range) -> Iterator[Solved]:
+def _on_all_cores(work: Callable[[slice], T], chunks: list[slice]) -> Iterator[T]:
     # NumPy lets go of the interpreter while it works on a chunk's arrays. An interrupt drops the chunks not begun.
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     try:
-        yield from pool.map(solved, firsts)
+        yield from pool.map(work, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -170,18 +193,19 @@ class _Going:
         )
 
 
-def _minimise_chunk(
+def _further(
     problem: Posed,
-    u_pb: np.ndarray,
+    done: Solved,
+    stiff_b: np.ndarray,
     sample: Sample,
-    most_steps: int,
+    steps: int,
     tolerance: float,
     fixed_p: np.ndarray | None,
 ) -> Solved:
-    b = u_pb.shape[1]
-    damping_b = np.full(b, FIRST_DAMPING)
-    done, left, stiff_b = _newton(problem, u_pb, damping_b, sample, min(FIRST_STEPS, most_steps), tolerance, fixed_p)
-    for _ in range(FIRST_STEPS, most_steps, WALK + LAST_STEPS):
+    # Along the valley and by Newton's method in turn, for problems that have not ended.
+    left = np.arange(len(done.value_b))
+    damping_b = np.full(len(left), FIRST_DAMPING)
+    for _ in range(0, steps, WALK + LAST_STEPS):
         if not len(left):
             break
         part = sample.take(left)
