@@ -14,9 +14,10 @@ from isoloss.core.accounting import Shape
 from isoloss.core.errors import TrainingError
 from isoloss.lab.evaluate import frozen_windows, validate
 from isoloss.lab.model import Transformer
+from isoloss.lab.optimizers import optimizer_for
 from isoloss.lab.recipe import batch_size, learning_rate
 from isoloss.lab.schedule import rate
-from isoloss.lab.trainer import optimizer_for, train_run
+from isoloss.lab.trainer import train_run
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,11 @@ OTHER_VALUES: dict[str, Any] = {
     "clip": 0.5,
     "max_epochs": 2.0,
     "recipe": "other",
+    "optimizer": "muon",
+    "parameterisation": "completep",
+    "schedule": "cosine",
+    "decays": (128 * 20,),
+    "ema": 10,
 }
 
 
@@ -72,6 +77,12 @@ def test_json_round_trip() -> None:
     labelled = dataclasses.replace(SPEC, split="test", note="held out")
     back = Spec.from_json(json.loads(json.dumps(labelled.to_json())))
     assert back == labelled and (back.split, back.note) == ("test", "held out")
+    changed = dataclasses.replace(SPEC, **OTHER_VALUES)
+    assert Spec.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+
+
+def test_an_option_at_its_default_is_not_written() -> None:
+    assert "optimizer" not in SPEC.to_json() and "decays" not in SPEC.to_json()
 
 
 def test_content_changed_under_its_id_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from isoloss.core.accounting import Counts, Shape, count, training_flops
@@ -19,6 +19,7 @@ SCIENTIFIC: dict[str, str] = {"role": "scientific"}
 NUISANCE: dict[str, str] = {"role": "nuisance"}
 FIXED: dict[str, str] = {"role": "fixed"}
 LABEL: dict[str, str] = {"role": "label"}
+OPTION = {"option": "not written while it has its default, so that Specs made before it was offered keep their id"}
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,12 @@ class Spec:
     """One training run to do.
 
     `tokens` (a multiple of `batch`, which is in tokens and a multiple of the context) are seen in `tokens / batch`
-    steps: `warmup_steps` of linear rise to `lr`, a constant rate, and a linear fall to zero over the last
-    `cooldown_steps`. `max_epochs` is how often the corpus may be repeated. `split` and `note` are labels: they are kept
-    in the record and do not change the id. Raises RequestError where the parts contradict each other.
+    steps: `warmup_steps` of linear rise to `lr`, then what `schedule` says; for "wsd" a constant rate and a linear fall
+    to zero over the last `cooldown_steps`. `decays` are the ends, in tokens, of cooldowns before the last one, after
+    each of which the rate returns to its peak ("wsd-s"). `ema` is the memory, in steps, of an average of the weights
+    that is looked at beside them; 0 keeps none. `max_epochs` is how often the corpus may be repeated. `split` and
+    `note` are labels: they are kept in the record and do not change the id; an option at its default is no part of the
+    id either. Raises RequestError where the parts contradict each other.
     """
 
     shape: Shape = field(metadata=SCIENTIFIC)
@@ -48,6 +52,11 @@ class Spec:
     max_epochs: float = field(default=1.0, metadata=FIXED)
     dtype: str = field(default="float32", metadata=FIXED)
     recipe: str = field(default="wsd-adamw", metadata=FIXED)
+    optimizer: str = field(default="adamw", metadata=FIXED | OPTION)
+    parameterisation: str = field(default="standard", metadata=FIXED | OPTION)
+    schedule: str = field(default="wsd", metadata=FIXED | OPTION)
+    decays: tuple[int, ...] = field(default=(), metadata=SCIENTIFIC | OPTION)
+    ema: int = field(default=0, metadata=FIXED | OPTION)
     split: str = field(default="train", compare=False, metadata=LABEL)
     note: str = field(default="", compare=False, metadata=LABEL)
 
@@ -83,16 +92,17 @@ class Spec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Spec:
         """Return the Spec written by `to_json`; raise FormatError if `data` is none, or was changed under its id."""
-        known = {f.name for f in fields(cls)} | {"schema", "id"}
-        wrong = sorted(set(data) ^ known)
+        needed = {f.name for f in fields(cls) if "option" not in f.metadata} | {"schema", "id"}
+        options = {f.name for f in fields(cls) if "option" in f.metadata}
+        wrong = sorted(set(data) - options ^ needed)
         if data.get("schema") != SCHEMA or wrong:
             raise FormatError(
                 f"This is not a Spec of schema {SCHEMA}.",
                 f"Fields missing or not known: {', '.join(wrong)}." if wrong else "",
                 "Write it with Spec.to_json().",
             )
-        values = {name: value for name, value in data.items() if name not in ("schema", "id", "shape")}
-        spec = cls(shape=Shape(**data["shape"]), **values)
+        values = {name: value for name, value in data.items() if name not in ("schema", "id", "shape", "decays")}
+        spec = cls(shape=Shape(**data["shape"]), decays=tuple(data.get("decays", ())), **values)
         if spec.id != data["id"]:
             raise FormatError(
                 f"The Spec calls itself {data['id']}, but its content has the id {spec.id}.",
@@ -102,7 +112,11 @@ class Spec:
         return spec
 
     def _content(self) -> dict[str, Any]:
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.metadata["role"] != "label"}
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if self._is_content(f)}
+
+    def _is_content(self, part: Field[Any]) -> bool:
+        unused_option = "option" in part.metadata and getattr(self, part.name) == part.default
+        return part.metadata["role"] != "label" and not unused_option
 
 
 def roles(role: str) -> tuple[str, ...]:

@@ -18,33 +18,69 @@ VALIDATION_SHARE = 0.1
 VOCAB = 256  # a token is a byte
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """Tokens of a corpus, split by document.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is known of all data to train on: their name, the SHA-256 of their exact content, how they were made.
 
-    `train_t` and `validation_t` are uint8 arrays of tokens, each document followed by a zero byte; `starts_f` holds the
-    place in `validation_t` at which each of its documents starts. `digest` is the SHA-256 of the exact bytes of both.
+    `documents` are kept, `duplicates` were dropped; `licence` is that of the content, as its publisher names it.
     """
 
     name: str
-    train_t: np.ndarray
-    validation_t: np.ndarray
-    starts_f: np.ndarray
     digest: str
     documents: int
     duplicates: int
+    licence: str = "not known"
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Corpus(Source):
+    """Tokens of a text corpus, split by document.
+
+    `train_t` and `validation_t` are arrays of tokens (uint8 or uint16), each document followed by the token 0;
+    `starts_f` holds the place in `validation_t` at which each of its documents starts. `vocab` tokens exist, and one of
+    the validation set stands for `bytes_per_token` bytes of text on average.
+    """
+
+    train_t: np.ndarray
+    validation_t: np.ndarray
+    starts_f: np.ndarray
+    vocab: int = VOCAB
+    bytes_per_token: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs(Source):
+    """Pairs of texts, a source and its translation, as bytes: `train` and `validation` hold (source, target)."""
+
+    train: tuple[tuple[bytes, bytes], ...]
+    validation: tuple[tuple[bytes, bytes], ...]
+    vocab: int = VOCAB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples(Source):
+    """Examples with a class each: images, float32 in 0 to 1 of shape (n, height, width, channels), or rows (n, k).
+
+    The classes `train_y` and `validation_y` are int64 from 0 to `classes` - 1.
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    validation_x: np.ndarray
+    validation_y: np.ndarray
+    classes: int
+
+
 Documents = Iterable[tuple[str, bytes]]
-Source = Callable[[], tuple[Documents, tuple[str, ...]]]
-CORPORA: dict[str, Source] = {}
+Collector = Callable[[], tuple[Documents, tuple[str, ...]]]
+CORPORA: dict[str, Collector] = {}
 
 
-def corpus_source(name: str) -> Callable[[Source], Source]:
+def corpus_source(name: str) -> Callable[[Collector], Collector]:
     """Register a function that returns the documents of the corpus `name`, as (key, bytes), and notes about them."""
 
-    def register(source: Source) -> Source:
+    def register(source: Collector) -> Collector:
         CORPORA[name] = source
         return source
 

@@ -28,14 +28,14 @@ def windows(tokens_t: np.ndarray, context: int) -> int:
     return (len(tokens_t) - 1) // context
 
 
-def batches(spec: Spec, corpus: Corpus) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each step the inputs and targets, int64 arrays of shape (sequences, context).
+def batches(spec: Spec, corpus: Corpus, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield for each step, from step `start` on, the inputs and targets, int64 arrays of shape (sequences, context).
 
     The order is a permutation of the corpus's windows drawn from the seed, and a new one for each epoch.
     """
     order = _order(spec, windows(corpus.train_t, spec.shape.context))
     sequences = spec.batch // spec.shape.context
-    for step in range(spec.steps):
+    for step in range(start, spec.steps):
         yield cut(corpus.train_t, order[step * sequences : (step + 1) * sequences], spec.shape.context)
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch.nn import functional as F
 
 from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Corpus
-from isoloss.lab.data import batches, check_repetition
-from isoloss.lab.evaluate import QUICK_WINDOWS, Validation, validate
-from isoloss.lab.model import Transformer
-from isoloss.lab.schedule import rate
+from isoloss.lab.data import check_repetition
+from isoloss.lab.evaluate import QUICK_WINDOWS, Validation
+from isoloss.lab.optimizers import optimizer_for, set_rate
+from isoloss.lab.schedule import rate, share
+from isoloss.lab.task import task_of
 
 POINTS = 100  # of the loss curve that a record keeps
 LOOKS = (0.25, 0.5, 0.75)  # shares of the run after which the validation loss is looked at
@@ -51,7 +49,8 @@ class Course:
 
     def __init__(self, spec: Spec) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
-        self.model = Transformer(spec.shape, spec.seed)
+        self.task = task_of(spec)
+        self.model = self.task.model(spec)
         self.optimizer = optimizer_for(self.model, spec)
         self.outcome = Outcome("done", "all tokens seen", 0)
         self.recent: list[float] = []
@@ -110,7 +109,7 @@ def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, kee
     _descend(course, spec, corpus, watch, keeper)
     course.read_clocks()
     if course.outcome.status == "done":
-        course.outcome.validation = validate(course.model, corpus, spec.shape.context)
+        course.outcome.validation = course.task.validate(course.model, spec, corpus)
     return course.outcome
 
 
@@ -124,24 +123,15 @@ def check_corpus(spec: Spec, corpus: Corpus) -> None:
         )
 
 
-def optimizer_for(model: torch.nn.Module, spec: Spec) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on matrices alone: not on the embedding, which is a table, nor on norms."""
-    decayed, free = [], []
-    for name, weight in model.named_parameters():
-        (decayed if weight.ndim == 2 and name != "embedding.weight" else free).append(weight)
-    groups = [{"params": decayed, "weight_decay": spec.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=spec.lr, betas=(spec.beta1, spec.beta2), eps=spec.eps, fused=True)
-
-
 def _descend(course: Course, spec: Spec, corpus: Corpus, watch: Watch, keeper: Keeper) -> None:
-    outcome = course.outcome
-    looks = {max(1, round(share * spec.steps)) for share in LOOKS}
+    outcome, task = course.outcome, course.task
+    looks = {max(1, round(part * spec.steps)) for part in LOOKS}
     every, start = max(1, spec.steps // POINTS), outcome.steps_done
-    for step, (inputs, targets) in enumerate(itertools.islice(batches(spec, corpus), start, None), start):
-        loss = _step(course.model, course.optimizer, spec, step, torch.from_numpy(inputs), torch.from_numpy(targets))
+    for step, batch in enumerate(task.batches(spec, corpus, start), start):
+        loss = _step(course, spec, step, batch)
         course.recent.append(loss)
         outcome.steps_done = step + 1
-        if not loss < LOST * math.log(spec.shape.vocab):
+        if not loss < LOST * task.ignorance(spec):
             outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {step + 1}"
             return
         if (step + 1) % every == 0 or step + 1 == spec.steps:
@@ -149,25 +139,17 @@ def _descend(course: Course, spec: Spec, corpus: Corpus, watch: Watch, keeper: K
             watch(outcome.curve[-1])
             course.recent = []
         if step + 1 in looks:
-            outcome.validations.append(_look(course.model, spec, corpus, step))
+            outcome.validations.append(_look(course, spec, corpus, step))
         keeper.look(course)
 
 
-def _step(
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    spec: Spec,
-    step: int,
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
-) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = rate(spec, step)
-    loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-    optimizer.zero_grad(set_to_none=True)
+def _step(course: Course, spec: Spec, step: int, batch: Any) -> float:
+    set_rate(course.optimizer, share(spec, step))
+    loss = course.task.loss(course.model, batch)
+    course.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)
-    optimizer.step()
+    torch.nn.utils.clip_grad_norm_(course.model.parameters(), spec.clip)
+    course.optimizer.step()
     return loss.item()
 
 
@@ -175,6 +157,6 @@ def _point(spec: Spec, step: int, loss: float) -> dict[str, float]:
     return {"step": step + 1, "tokens": (step + 1) * spec.batch, "train_loss": loss, "lr": rate(spec, step)}
 
 
-def _look(model: torch.nn.Module, spec: Spec, corpus: Corpus, step: int) -> dict[str, float]:
-    seen = validate(model, corpus, spec.shape.context, QUICK_WINDOWS)
+def _look(course: Course, spec: Spec, corpus: Corpus, step: int) -> dict[str, float]:
+    seen = course.task.validate(course.model, spec, corpus, QUICK_WINDOWS)
     return {"step": step + 1, "tokens": (step + 1) * spec.batch, "loss": seen.loss, "loss_se": seen.loss_se}
