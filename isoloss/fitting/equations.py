@@ -47,13 +47,12 @@ class Equations:
             outward_pb |= fixed_p[:, None]
         # Where all residuals are in the objective's straight parts nothing is curved: a natural step bounds the move.
         slope_pb = np.abs(at.gradient_pb) / space.stride_p[:, None]
-        curvature_pb = np.maximum(np.abs(np.einsum("ppb->pb", at.hessian_ppb)), slope_pb)
+        curvature_pb = np.maximum(np.abs(at.hessian_ppb.diagonal().T), slope_pb)
         scale_pb = 1.0 / np.sqrt(np.maximum(curvature_pb, 1e-12 * at.value_b + 1e-300))
         scale_pb[outward_pb] = 0.0
         hessian_ppb = at.hessian_ppb * (scale_pb * scale_pb[:, None])
         if outward_pb.any():
-            for j in range(len(u_pb)):
-                hessian_ppb[j, j, outward_pb[j]] = 1.0
+            np.einsum("ppb->pb", hessian_ppb)[outward_pb] = 1.0
         return cls(at.gradient_pb * scale_pb, hessian_ppb, scale_pb)
 
     def take(self, rows_b: np.ndarray) -> Equations:
@@ -79,7 +78,7 @@ class Equations:
         """The damped equations, made ready for any right-hand side: the factors L and D of L D L'."""
         p = len(self.scale_pb)
         left_ppb = self.hessian_ppb.copy()
-        left_ppb[np.arange(p), np.arange(p)] += LEAST_RIDGE + damping_b
+        np.einsum("ppb->pb", left_ppb)[:] += LEAST_RIDGE + damping_b
         for j in range(p - 1):
             column_pb = left_ppb[j + 1 :, j] / left_ppb[j, j]
             left_ppb[j + 1 :, j + 1 :] -= column_pb[:, None] * left_ppb[j, j + 1 :]
@@ -97,7 +96,7 @@ class Factored:
     @cached_property
     def is_bowl_b(self) -> np.ndarray:
         """Which problems have pivots above zero only."""
-        return np.min(np.einsum("ppb->pb", self.lower_ppb), axis=0) > LEAST_PIVOT
+        return self.lower_ppb.diagonal().min(axis=1) > LEAST_PIVOT
 
     @cached_property
     def step(self) -> Step:
@@ -113,7 +112,7 @@ class Factored:
         x_pb, lower_ppb = right_pb.copy(), self.lower_ppb
         for j in range(len(x_pb) - 1):
             x_pb[j + 1 :] -= lower_ppb[j + 1 :, j] * x_pb[j]
-        x_pb /= np.einsum("ppb->pb", lower_ppb)
+        x_pb /= lower_ppb.diagonal().T
         for j in range(len(x_pb) - 1, 0, -1):
             x_pb[:j] -= lower_ppb[j, :j] * x_pb[j]
         return np.where(self.is_bowl_b, x_pb, 0.0)

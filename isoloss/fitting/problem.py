@@ -239,9 +239,8 @@ def _gathered(
     parts: list[Any], slope_bn: np.ndarray, curvature_bn: np.ndarray, p: int
 ) -> tuple[np.ndarray, np.ndarray]:
     # The sums over runs of slope * first, and of curvature * first * first + slope * second.
-    first = [_filled(part, slope_bn.shape) for part in parts[:p]]
     gathered = _together if len(slope_bn) <= FEW else _one_by_one
-    gradient_pb, hessian_ppb = gathered(first, slope_bn, curvature_bn)
+    gradient_pb, hessian_ppb = gathered(parts[:p], slope_bn, curvature_bn)
     for (i, j), part in zip(combinations_with_replacement(range(p), 2), parts[p:], strict=True):
         if isinstance(part, np.ndarray) or part != 0:
             sum_b = np.vecdot(slope_bn, _filled(part, slope_bn.shape))
@@ -251,18 +250,20 @@ def _gathered(
     return gradient_pb, hessian_ppb
 
 
-def _together(first: list[np.ndarray], slope_bn: np.ndarray, curvature_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _together(first: list[Any], slope_bn: np.ndarray, curvature_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # One product of matrices a problem: fastest for few problems, slow for many.
-    first_bpn = np.stack(first, axis=1)
+    b, n = slope_bn.shape
+    first_bpn = np.empty((b, len(first), n))
+    for i, part in enumerate(first):
+        first_bpn[:, i] = part
     hessian_bpp = (first_bpn * curvature_bn[:, None]) @ first_bpn.transpose(0, 2, 1)
     gradient_bp = np.vecdot(first_bpn, slope_bn[:, None])
     return np.ascontiguousarray(gradient_bp.T), np.ascontiguousarray(hessian_bpp.transpose(1, 2, 0))
 
 
-def _one_by_one(
-    first: list[np.ndarray], slope_bn: np.ndarray, curvature_bn: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _one_by_one(parts: list[Any], slope_bn: np.ndarray, curvature_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Every sum by itself, over one triangle.
+    first = [_filled(part, slope_bn.shape) for part in parts]
     p, b = len(first), len(slope_bn)
     gradient_pb, hessian_ppb = np.empty((p, b)), np.empty((p, p, b))
     for i in range(p):
