@@ -74,7 +74,13 @@ TASKS = {
     ),
     "vocab": Table(
         "vocab_scaling/tidy.csv",
-        {"nonvocab_params": "N_nonvocab", "vocab_params": "N_vocab", "tokens": "D_characters", "unigram_loss": "loss"},
+        {
+            "nonvocab_params": "N_nonvocab",
+            "vocab_params": "N_vocab",
+            "vocab": "vocab_size",
+            "tokens": "D_characters",
+            "unigram_loss": "loss",
+        },
     ),
     **{
         f"domain_mixture:{i}": Table(

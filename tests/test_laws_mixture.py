@@ -19,6 +19,18 @@ def test_written_by_hand() -> None:
     assert value("mixing_log_3", R, c=1.5, **T) == pytest.approx(1.5 + logs)
 
 
+def test_powers_written_by_hand() -> None:
+    powers = 0.8 * 0.21**-1.2 * 0.51**-0.4 * 0.31**0.3
+    assert value("mixing_power_3", R, K=0.8, r_0=0.01, **T) == pytest.approx(powers)
+    assert np.isfinite(value("mixing_power_3", [0.0, 0.5, 0.5], K=0.8, r_0=0.01, **T))
+
+
+def test_powers_are_the_logarithmic_law_where_they_are_slight() -> None:
+    slight = {name: 1e-5 * t for name, t in T.items()}
+    first = value("mixing_log_3", np.array(R) + 0.01, c=1.0, **slight)
+    assert value("mixing_power_3", R, K=1.0, r_0=0.01, **slight) == pytest.approx(first, rel=1e-9)
+
+
 def test_one_coefficient_is_free_on_the_simplex() -> None:
     moved = {name: t + 0.7 for name, t in T.items()}
     assert value("mixing_3", R, c=1.5, K=0.8 * np.exp(-0.7), **moved) == pytest.approx(

@@ -7,10 +7,33 @@ import numpy as np
 import pytest
 from law_values import value
 
+from isoloss.core.fit import Fit
+from isoloss.core.runs import Runs
+from isoloss.fitting import fit
 from isoloss.published import published
 
 RUNS = Path(__file__).resolve().parents[2] / "shared" / "data" / "parscale" / "tidy.csv"
+VOCABULARIES = RUNS.parents[1] / "vocab_scaling" / "tidy.csv"
+COMPARED = ("vocabulary", "vocabulary_coupled")
 N, D = np.logspace(8, 10, 5), 2e10
+
+
+def vocabularies(split: str) -> Runs:
+    names = {
+        "nonvocab_params": "N_nonvocab",
+        "vocab_params": "N_vocab",
+        "vocab": "vocab_size",
+        "tokens": "D_characters",
+        "unigram_loss": "loss",
+    }
+    with VOCABULARIES.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    return Runs({name: np.array([float(row[column]) for row in rows]) for name, column in names.items()}, split)
+
+
+def explained(found: Fit, test: Runs) -> float:
+    missed = np.asarray(found.predict(test).mid) - test["unigram_loss"]
+    return 1 - float(np.mean(missed**2) / np.var(test["unigram_loss"]))
 
 
 class TestVocabulary:
@@ -28,6 +51,20 @@ class TestVocabulary:
         fixed = value("vocabulary", [N, 1e8, D], E=5.5, **t)
         above = value("chinchilla", [N, D], E=2000 * 1e8**-0.67, A=800.0, alpha=0.45, B=2e4, beta=0.45)
         np.testing.assert_allclose(fixed, above - 5.5, rtol=1e-13)
+
+    def test_best_vocabulary_without_offset_or_coupling_is_chinchilla_below_zero(self) -> None:
+        t = {"A": 800.0, "alpha": 0.45, "B": 2e4, "beta": 0.45}
+        free = {"kappa": 0.0, "lambda_": 0.0, "D_0": 0.0}
+        coupled = value("vocabulary_coupled", [N, 4e4, D], E=5.5, h=0.02, V_0=4e4, **t, **free)
+        np.testing.assert_allclose(coupled, value("chinchilla", [N, D], E=0.0, **t) - 5.5, rtol=1e-13)
+
+    @pytest.mark.skipif(not VOCABULARIES.exists(), reason="needs the runs of Tao et al. 2024")
+    def test_a_larger_vocabulary_than_any_seen(self) -> None:
+        """The nine vocabularies up to 64,512 tell the losses with 96,256; the sum of three powers does not."""
+        train, test = (vocabularies(split) for split in ("train", "test"))
+        assert train["vocab"].max() < test["vocab"].min()
+        r2 = {name: explained(fit(train, name, objective="squared", draws=0), test) for name in COMPARED}
+        assert r2["vocabulary_coupled"] > 0.987 and r2["vocabulary"] < 0.94
 
     def test_best_vocabulary_of_a_7B_model(self) -> None:
         """The released code gives 59,547 for 7B other parameters of width 4096 at 7.05e21 FLOP."""

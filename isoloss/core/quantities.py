@@ -205,6 +205,8 @@ Share = Annotated[float, Range(0.0, 1.0, (0.05, 0.95), log=False)]
 SignedShare = Annotated[float, Range(-1.0, 1.0, (-0.9, -0.1), log=False)]  # a height of a curve of shares
 Ceiling = Annotated[float, Range(0.0, 1e3, (5.0, 20.0))]  # where a loss begins: above every typical floor
 Sharpness = Annotated[float, Range(0.02, 20.0, (0.05, 2.0))]  # how many decades a break takes, in BNSL's sense
+HelpedShare = Annotated[float, Range(1e-6, 10.0, (1e-3, 0.1))]  # of a domain, that the other domains stand for
+BestVocab = Annotated[float, Range(1.0, 1e12, (1e4, 1e5))]  # the vocabulary at which a curve turns
 Days = Annotated[float, Range(0.0, 1e6, (30.0, 1000.0))]
 ManifoldDimension = Annotated[float, Range(1.0, 1e4, (4.0, 100.0))]
 PerElo = Annotated[float, Range(1e-6, 1.0, (1e-3, 1e-2))]

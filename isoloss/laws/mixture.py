@@ -15,6 +15,7 @@ from isoloss.core.quantities import (
     Exponent,
     Floor,
     Gain,
+    HelpedShare,
     Languages,
     LanguageTokens,
     LogSlope,
@@ -39,6 +40,13 @@ L = c + t_1 ln r_1 + ... + t_{k} ln r_{k}: halving a share costs the same wherev
 `mixing_{k}` about one mixture, with t_j there times K r_j exp(...) here; it fails near a share of nothing. Its
 coefficients are linear, so it needs few runs. Compare Ye et al. 2024, who keep the exponential."""
 
+_POWERS = """The loss on one domain is a product of powers of the shares of {k} training domains.
+
+L = K (r_1 + r_0)^t_1 ... (r_{k} + r_0)^t_{k}: t_j is negative where domain j helps. r_0 is the share that the other
+domains stand for: without any data of domain j the loss is as with r_0 of it, and stays finite. One law a validation
+domain, at fixed size and data. An empirical form of this project's: the power law in data of Kaplan et al. 2020 for
+each domain, seen as Hernandez et al. 2021 see data transferred. Compare Ye et al. 2024, whose terms are exponential."""
+
 _ADDITIVE = """The Chinchilla law with a floor that depends on the shares of {k} training domains.
 
 E + 1 / (C_1 h_1^gamma_1 + ... + C_{k} h_{k}^gamma_{k}) + A N^-alpha + B D^-beta: size, data and mixture add, so the
@@ -62,6 +70,19 @@ def mixing_log(k: int) -> Law:
         return c + sum(t[f"t_{j}"] * log(share) for j, share in enumerate(r, 1))
 
     return _of_shares("mixing_log", k, formula, {"c": Floor, **_each("t", k, LogSlope)}, _LINEAR_LOG)
+
+
+def mixing_power(k: int) -> Law:
+    """The product of powers of shares for k domains, registered as `mixing_power_2` ... ."""
+
+    def formula(*r: Any, K: Any, r_0: Any, **t: Any) -> Any:
+        loss = K
+        for j, share in enumerate(r, 1):
+            loss = loss * (share + r_0) ** t[f"t_{j}"]
+        return loss
+
+    ranges = {"K": Gain, "r_0": HelpedShare, **_each("t", k, LogSlope)}
+    return _of_shares("mixing_power", k, formula, ranges, _POWERS)
 
 
 def mixing_scale(k: int) -> Law:
@@ -98,7 +119,7 @@ def _of_shares(
     return add(Law(f"{name}_{k}", inputs, parameters, quantity("loss"), traced, cite, doc.format(k=k)))
 
 
-MIXTURES = tuple(factory(k) for factory in (mixing, mixing_log, mixing_scale) for k in DOMAINS)
+MIXTURES = tuple(factory(k) for factory in (mixing, mixing_log, mixing_power, mixing_scale) for k in DOMAINS)
 
 
 @law(cite="longpre2025")
