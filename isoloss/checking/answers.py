@@ -5,7 +5,6 @@ Shapes: `p` parameters, `t` parameter sets: the best estimate and then the draws
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +131,6 @@ def factor(one: float, other: float) -> float:
 def at(flops: float) -> str:
     """The compute in words."""
     return f"at {numbers.short(flops)} FLOP"
-
-
-def listed(parts: Sequence[str], most: int = 5) -> str:
-    """The first few parts, and how many more there are."""
-    more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return ", ".join(parts[:most]) + more
 
 
 def _estimate(values_t: np.ndarray) -> Estimate:

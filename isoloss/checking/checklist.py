@@ -15,6 +15,7 @@ from isoloss.checking.noise_floor import replicated
 from isoloss.core import numbers
 from isoloss.core.finding import Finding
 from isoloss.core.quantities import QUANTITIES
+from isoloss.core.text import listed
 from isoloss.fitting.budgets import SIZES
 from isoloss.fitting.rows import checkpointed
 
@@ -84,7 +85,7 @@ def _said(*subjects: str) -> Callable[[Case], str]:
     def answer(case: Case) -> str:
         for name in labels.columns(case.runs, *subjects):
             if said := labels.distinct(case.runs, name):
-                return f"{labels.listed(said)} (column '{name}')"
+                return f"{listed(said)} (column '{name}')"
         return ""
 
     return answer

@@ -114,11 +114,6 @@ def is_any(word_n: np.ndarray, known: tuple[str, ...]) -> np.ndarray:
     return np.isin(word_n, sorted(found)) if found else np.zeros(len(word_n), bool)
 
 
-def listed(said: list[str], most: int = 4) -> str:
-    """A few of the words, and how many more there are."""
-    return ", ".join(said[:most]) + (f" and {len(said) - most} more" if len(said) > most else "")
-
-
 def named_by(runs: Runs) -> str | None:
     """The column that names the rows or the runs, if there is one."""
     return next((name for name in (*CHECKPOINTED, "name", "run_name") if name in runs), None)

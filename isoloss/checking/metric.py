@@ -13,6 +13,7 @@ from isoloss.checking import labels, pointing
 from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, Unseen, diagnosis
 from isoloss.core.finding import Finding
+from isoloss.core.text import listed
 
 LN2 = math.log(2)
 BITS = "bits among nats (1.44)"
@@ -57,7 +58,7 @@ def _said(case: Case) -> list[Finding]:
 
 
 def _mixed(severity: str, name: str, said: list[str], matters: str) -> Finding:
-    sentence = f"Column '{name}' says {len(said)} things ({labels.listed(said)}), and {matters}."
+    sentence = f"Column '{name}' says {len(said)} things ({listed(said)}), and {matters}."
     fix = f"Fit each alone, by=\"{name}\", or one of them: --where {name}='{said[0]}'."
     return Finding("A2", "red" if severity == "red" else "amber", sentence, float(len(said)), fix)
 
@@ -69,7 +70,7 @@ def _vocabulary(case: Case) -> list[Finding]:
     sizes = np.unique(case.runs["vocab"][np.isfinite(case.runs["vocab"])])
     if len(sizes) < 2:
         return []
-    told = labels.listed([f"{size:g}" for size in sizes])
+    told = listed([f"{size:g}" for size in sizes])
     sentence = f"The runs have {len(sizes)} vocabularies ({told}), and a loss per token holds for one tokenizer."
     fix = "Fit bits per byte, one vocabulary at a time, or a law that reads the vocabulary."
     return [Finding("A2", "red", sentence, float(len(sizes)), fix)]

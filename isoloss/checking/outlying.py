@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoloss.checking.answers import answers, asked, at, listed, settled, taken
+from isoloss.checking.answers import answers, asked, at, settled, taken
 from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, diagnosis
 from isoloss.checking.leftovers import Leftovers, leftovers
 from isoloss.core import numbers
 from isoloss.core.errors import IsolossError
 from isoloss.core.finding import Finding
+from isoloss.core.text import listed
 from isoloss.fitting.outliers import runs_name
 
 CHANCE = 0.01  # of a table that normal scatter throws a run so far off in
@@ -38,7 +39,7 @@ def outlying(case: Case) -> Seen:
         return Fine(f"the farthest, {runs_name(case.runs, i)}, lies {off_n[i]:+.1f} standard deviations off")
     rows = rows[np.argsort(-np.abs(off_n[rows]), kind="stable")]
     runs = f"{len(rows)} of {len(off_n)} runs lie{'s' if len(rows) == 1 else ''}"
-    named = listed([f"{runs_name(case.runs, i)} by {np.expm1(left.rest_n[i]):+.1%}" for i in map(int, rows)])
+    named = listed([f"{runs_name(case.runs, i)} by {np.expm1(left.rest_n[i]):+.1%}" for i in map(int, rows)], 5)
     sentence = f"{runs} more than {far:.1f} robust standard deviations off the law: {named}"
     if len(rows) > FEW * len(off_n):
         fix = "So many are another crowd: look at what sets them apart (C2), and fit groups by themselves."

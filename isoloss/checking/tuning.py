@@ -14,6 +14,7 @@ from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, Unseen, diagnosis
 from isoloss.core import numbers
 from isoloss.core.finding import Finding
+from isoloss.core.text import listed
 from isoloss.fitting.rows import checkpointed
 
 WIDE = 4.0  # how many times sizes differ before one learning rate cannot suit them all
@@ -131,7 +132,7 @@ def _at_edges(case: Case, reached_n: np.ndarray, code_n: np.ndarray) -> list[Fin
         return []
     first, further = where[sizes[0]][0]
     at = [row for size in sizes for row, _ in where[size]]
-    told = labels.listed([numbers.short(s) for s in sizes])
+    told = listed([numbers.short(s) for s in sizes])
     sentence = (
         f"At {len(sizes)} of {len(swept)} sizes where rates were tried ({told}) the best one is the last of them, "
         f"as in {pointing.run(case, first)}: {rate_n[first]:g}."

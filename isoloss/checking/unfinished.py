@@ -12,6 +12,7 @@ from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, Unseen, diagnosis
 from isoloss.core.finding import Finding
 from isoloss.core.runs import Runs
+from isoloss.core.text import listed
 from isoloss.fitting.rows import checkpointed
 
 DONE, HARDLY = 0.99, 0.9  # of a schedule: below the second it has much to decay
@@ -126,5 +127,5 @@ def _finding(is_inside_n: np.ndarray, gap: float, source: str, is_sure: bool) ->
 
 
 def _fine(share_n: np.ndarray | None, names: list[str], runs: Runs) -> str:
-    said = f"schedule {labels.listed(labels.distinct(runs, names[0]))}" if names else "no schedule is named"
+    said = f"schedule {listed(labels.distinct(runs, names[0]))}" if names else "no schedule is named"
     return f"{said}; " + ("one row a run" if share_n is None else f"the least row is {np.nanmin(share_n):.0%} through")

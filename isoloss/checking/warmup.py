@@ -12,6 +12,7 @@ from isoloss.checking.case import Case
 from isoloss.checking.diagnosis import Fine, Seen, Unseen, diagnosis
 from isoloss.core import numbers
 from isoloss.core.finding import Finding
+from isoloss.core.text import listed
 
 MOST = 0.1  # of a run's tokens
 HALF = 0.5
@@ -32,7 +33,7 @@ def warmup(case: Case) -> Seen:
     for name in labels.columns(case.runs, "warmup"):
         if found := _called(case, name):
             return found
-        return Fine(f"column '{name}' says {labels.listed(labels.distinct(case.runs, name))}")
+        return Fine(f"column '{name}' says {listed(labels.distinct(case.runs, name))}")
     return Unseen("no column tells the warm-up (warmup_steps, warmup_tokens, warmup_ratio)")
 
 
@@ -84,5 +85,5 @@ def _called(case: Case, name: str) -> list[Finding]:
     others = sorted({*word_n.tolist()} - {*word_n[long].tolist()})
     fix = f"Repeat them with a tenth of each run's tokens at most{pointing.cost(case, long)}."
     if others:
-        fix = f'Fit each alone, by="{name}", and trust {labels.listed(others)} more. {fix}'
+        fix = f'Fit each alone, by="{name}", and trust {listed(others)} more. {fix}'
     return [Finding("A4", "amber", sentence, len(long) / len(word_n), fix)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 WIDTH = 100
 _BOUND = "\u00a0"
@@ -19,6 +19,11 @@ def wrapped(text: str) -> str:
 def together(parts: Iterable[str], comma: str = ", ") -> str:
     """Parts with commas between them, each of which `wrapped` keeps on one line."""
     return comma.join(part.replace(" ", _BOUND) for part in parts)
+
+
+def listed(parts: Sequence[str], most: int = 4) -> str:
+    """The first few parts, and how many more there are."""
+    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
 
 
 def notes(assumptions: Iterable[str], findings: Iterable[object]) -> list[str]:
