@@ -16,7 +16,8 @@ from isoloss.core.errors import DesignError, RequestError
 from isoloss.core.runs import Runs
 from isoloss.designing import check, design, expected, preview
 from isoloss.designing.assumed import scatter_of, truth_of
-from isoloss.designing.expecting import best_size, table_of
+from isoloss.designing.expecting import table_of
+from isoloss.designing.targets import best_size
 from isoloss.fitting.engine import fit
 from isoloss.lab import pace as pacing
 from isoloss.lab.corpus import load_corpus

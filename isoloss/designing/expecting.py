@@ -1,7 +1,7 @@
 """What a ladder's fit will tell, before any run is trained: losses of a known law are simulated, fitted, and asked.
 
 The spread of many such fits is the interval that the real fit will have, if the assumed law and scatter hold.
-Shapes: `n` runs, `p` parameters, `s` simulated sweeps, `m` sizes.
+Shapes: `n` runs, `p` parameters, `s` simulated sweeps.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from isoloss.core.quantities import FLOP_PER_PARAM_AND_TOKEN
 from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
 from isoloss.designing.assumed import NoiseLike, Scatter, Truth, TruthLike, scatter_of, truth_of
+from isoloss.designing.targets import best_size, target_of
 from isoloss.fitting import checks, objectives
 from isoloss.fitting.newton import Solved, gradually
 from isoloss.fitting.posing import pose
@@ -31,10 +32,7 @@ from isoloss.fitting.starts import afar, spread
 from isoloss.lab.designs import HELD_OUT, compute
 
 SIMS = 300
-FURTHER = 10.0  # times the dearest run's compute: the target where none is named
-SIZES_TRIED = 600
 LOST, STARTS, STEPS = 0.01, 8, 60  # share of sweeps on their way still, beyond which they begin anew, and how
-SMALL = 1.0  # parameter and token: where sizes end
 
 Cells = Iterable[Spec] | Runs | Mapping[str, Any]
 
@@ -144,7 +142,7 @@ def expected(
     assumed, scatter = truth_of(truth, law, runs), scatter_of(noise)
     problem = _posed(assumed, runs)
     theta_sp = _simulated(problem, assumed, scatter, sims, seed)
-    point, words = _target(target, cells, runs, assumed)
+    point, words = target_of(target, cells, runs, assumed)
     return _told(problem, assumed, scatter, theta_sp, point, words, level, seed)
 
 
@@ -158,22 +156,6 @@ def table_of(cells: Cells) -> Runs:
     if not fitted:
         raise RequestError("There are no runs to fit a law to.", "Those with split = test are held out.")
     return Runs(_columns(fitted), "the cells of this ladder")
-
-
-def best_size(law: Law, theta_sp: np.ndarray, flops: float, size: str) -> np.ndarray:
-    """The size of lowest loss along 6 N D = C, (s,), NaN where the lowest is at an end."""
-    log_m = np.linspace(math.log(SMALL), math.log(flops / FLOP_PER_PARAM_AND_TOKEN / SMALL), SIZES_TRIED)
-    columns = {size: np.exp(log_m), "tokens": flops / FLOP_PER_PARAM_AND_TOKEN / np.exp(log_m)}
-    with np.errstate(all="ignore"):
-        loss_sm = law.value(np.array([columns[c] for c in law.columns]), np.atleast_2d(theta_sp))
-    at_s = np.argmin(loss_sm, axis=1)
-    inside_s = np.clip(at_s, 1, SIZES_TRIED - 2)
-    rows = np.arange(len(loss_sm))
-    left_s, mid_s, right_s = (loss_sm[rows, inside_s + step] for step in (-1, 0, 1))
-    with np.errstate(all="ignore"):
-        shift_s = 0.5 * (left_s - right_s) / (left_s - 2 * mid_s + right_s)
-    found_s = np.exp(log_m[inside_s] + np.nan_to_num(np.clip(shift_s, -1, 1)) * (log_m[1] - log_m[0]))
-    return np.where(at_s == inside_s, found_s, np.nan)
 
 
 def _columns(specs: list[Spec]) -> dict[str, np.ndarray]:
@@ -217,35 +199,6 @@ def _from_afar(problem: Problem, solved: Solved, sample: Sample) -> Solved:
         found = gradually(problem, np.repeat(start_p[:, None], len(rows), axis=1), part, most_steps=STEPS)
         solved = solved.put(rows, found)
     return solved
-
-
-def _target(target: Any, cells: Cells, runs: Runs, assumed: Truth) -> tuple[dict[str, float], str]:
-    # Where the loss is asked for, and its compute; a budget stands for the truth's best use of it.
-    size, words = assumed.size, ""
-    if target is None:
-        held_out = [] if isinstance(cells, Runs | Mapping) else [s for s in cells if s.split == HELD_OUT]
-        if held_out:
-            target = max(held_out, key=lambda spec: spec.flops)
-            words = "the target is the dearest run held out"
-        else:
-            dearest = float(runs.complete(["flops"])["flops"].max())
-            target = FURTHER * dearest
-            words = f"the target is {FURTHER:g} times the dearest run"
-    if isinstance(target, Spec):
-        target = {size: float(getattr(target.counts, size)), "tokens": float(target.tokens)}
-    if isinstance(target, Mapping):
-        lacking = [name for name in (size, "tokens") if name not in target]
-        if lacking:
-            raise RequestError(f"The target lacks {', '.join(lacking)}.", do=f"Give {size} and tokens, or a budget.")
-        n, d = (numbers.parse(target[name]) for name in (size, "tokens"))
-        return {size: n, "tokens": d, "flops": FLOP_PER_PARAM_AND_TOKEN * n * d}, words
-    flops = numbers.parse(target)
-    if not 0 < flops < math.inf:
-        raise RequestError(f"A target of {target} FLOP trains nothing.", do="Give a positive budget, such as 1e15.")
-    n = float(best_size(assumed.law, assumed.theta_p, flops, size)[0])
-    if math.isnan(n):
-        raise RequestError(f"The assumed law has no best size for {compute(flops)}.", assumed.words)
-    return {size: n, "tokens": flops / FLOP_PER_PARAM_AND_TOKEN / n, "flops": flops}, words
 
 
 def _told(

@@ -15,7 +15,7 @@ import numpy as np
 
 from isoloss.core.accounting import count, training_flops
 from isoloss.designing.assumed import Truth
-from isoloss.designing.expecting import best_size
+from isoloss.designing.targets import best_size
 from isoloss.lab import dials
 
 Grid = dict[str, Any]

@@ -13,7 +13,8 @@ from isoloss.core.errors import DesignError
 from isoloss.core.law import Law
 from isoloss.core.spec import Spec
 from isoloss.designing.assumed import Truth, TruthLike, truth_of
-from isoloss.designing.expecting import best_size, table_of
+from isoloss.designing.expecting import table_of
+from isoloss.designing.targets import best_size
 from isoloss.lab.designs import HELD_OUT, Refusal, compute, cost_of, refusals, settle
 
 ALIKE = 1.1  # ratio of compute within a budget
