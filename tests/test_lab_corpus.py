@@ -11,6 +11,7 @@ from lab_help import SMALL, TINY, markov_corpus, markov_spec
 from isoloss.core.errors import RequestError, TrainingError, UnknownNameError
 from isoloss.lab.corpus import CORPORA, build_corpus, in_validation, load_corpus
 from isoloss.lab.data import batches, check_repetition, windows
+from isoloss.lab.near import BINS, signature, without_near
 
 DOCUMENTS = [(f"folder/file {n}.py", f"text number {n}\n".encode() * (n + 1)) for n in range(200)]
 
@@ -96,3 +97,74 @@ def test_repetition_is_refused_unless_asked_for() -> None:
         for row in inputs:
             counts[row.tobytes()] = counts.get(row.tobytes(), 0) + 1
     assert len(counts) == usable // 128 and set(counts.values()) <= {1, 2, 3}
+
+
+# -- near-duplicates
+
+WORDS = [f"word{n}" for n in range(2000)]
+
+
+def essay(seed: int, words: int = 400) -> bytes:
+    return " ".join(np.random.RandomState(seed).choice(WORDS, words)).encode()
+
+
+def changed(text: bytes, share: float) -> bytes:
+    """The text with its last `share` written anew, so that the shingles both have are known."""
+    words = text.split()
+    kept = round(len(words) * (1 - share))
+    fresh = int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+    return b" ".join([*words[:kept], *essay(fresh, len(words) - kept).split()])
+
+
+def jaccard(first: bytes, second: bytes) -> float:
+    """The index itself, of the sets of pieces of 32 bytes."""
+    sets = [{text[i : i + 32] for i in range(len(text) - 31)} for text in (first, second)]
+    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.3, 0.36, 0.5, 0.8])
+def test_the_estimate_is_the_share_of_shingles_in_common(share: float) -> None:
+    text = essay(1, 3000)
+    other = changed(text, share)
+    exact = jaccard(text, other)
+    agree = (signature(text) == signature(other)).mean()
+    assert agree == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / BINS) + 0.01)
+
+
+def test_planted_near_duplicates_are_dropped_and_counted_and_others_kept() -> None:
+    documents = [(f"essay {n}", essay(n)) for n in range(100)]
+    plain = build_corpus("some", documents, near=True)
+    assert (plain.documents, plain.near_duplicates, plain.duplicates) == (100, 0, 0)
+    planted = [(f"zz {n}", changed(essay(n), 0.1)) for n in range(0, 100, 10)]
+    loose = [(f"yy {n}", changed(essay(n), 0.7)) for n in range(5, 100, 10)]
+    shouted = [("zz shouted", essay(3).upper().replace(b" ", b"\n\n"))]
+    corpus = build_corpus("some", [*documents, *planted, *loose, *shouted], near=True)
+    assert (corpus.documents, corpus.near_duplicates, corpus.duplicates) == (110, 11, 11)
+    assert any("near-duplicates dropped" in note for note in corpus.notes)
+    assert build_corpus("some", [*documents, *planted, *loose, *shouted][::-1], near=True).digest == corpus.digest
+    assert build_corpus("some", [*documents, *planted]).near_duplicates == 0
+
+
+def test_a_document_to_be_judged_on_that_is_nearly_one_of_training_is_dropped() -> None:
+    keys = [f"essay {n}" for n in range(200)]
+    judged, trained = [k for k in keys if in_validation(k)], [k for k in keys if not in_validation(k)]
+    documents = {key: essay(number) for number, key in enumerate(keys)}
+    leak = changed(documents[max(trained)], 0.05)
+    assert min(judged) < max(trained), "the leak comes first in order, and goes all the same"
+    corpus = build_corpus("some", {**documents, min(judged): leak}.items(), near=True)
+    text = bytes(corpus.train_t), bytes(corpus.validation_t)
+    assert corpus.near_duplicates == 1 and leak not in text[1] and documents[max(trained)] in text[0]
+    assert len(corpus.starts_f) == len(judged) - 1
+
+
+def test_short_documents_are_near_duplicates_only_if_they_are_the_same() -> None:
+    texts = [f"short text {n}".encode() for n in range(50)]
+    kept, judged = without_near(texts, [b"SHORT  text 7", b"another"])
+    assert kept == texts and judged == [b"another"]
+
+
+def test_the_library_of_python_is_byte_for_byte_what_it_was() -> None:
+    """Exact duplicates alone are dropped there, as in records from before near-duplicates were looked for."""
+    corpus = load_corpus("python")
+    assert corpus.near_duplicates == 0 and corpus.duplicates > 0 and corpus.licence == "PSF-2.0"
+    assert "exact duplicates dropped, near-duplicates kept" in corpus.notes

@@ -63,8 +63,8 @@ def test_the_id_does_not_move_between_versions() -> None:
 
 
 def test_labels_are_no_part_of_the_id() -> None:
-    labelled = dataclasses.replace(SPEC, split="test", note="held out")
-    assert roles("label") == ("split", "note")
+    labelled = dataclasses.replace(SPEC, split="test", note="held out", judged_on=("prose",))
+    assert roles("label") == ("split", "note", "judged_on")
     assert labelled.id == SPEC.id and labelled == SPEC
 
 
@@ -74,7 +74,7 @@ def test_every_field_has_a_role() -> None:
 
 
 def test_json_round_trip() -> None:
-    labelled = dataclasses.replace(SPEC, split="test", note="held out")
+    labelled = dataclasses.replace(SPEC, split="test", note="held out", judged_on=("prose",))
     back = Spec.from_json(json.loads(json.dumps(labelled.to_json())))
     assert back == labelled and (back.split, back.note) == ("test", "held out")
     changed = dataclasses.replace(SPEC, **OTHER_VALUES)

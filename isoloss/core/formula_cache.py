@@ -47,11 +47,12 @@ def kept(key: str, make: Callable[[], str]) -> str:
 
 def folder() -> Path | None:
     """The folder of this version's texts, whether or not it is there yet; None where nothing is to be kept."""
-    above, made_by = _above(), _made_by()
+    above, made_by = above_all(), _made_by()
     return above / "formulas" / made_by if above and made_by else None
 
 
-def _above() -> Path | None:
+def above_all() -> Path | None:
+    """The folder of all that isoloss keeps for the user, whether or not it is there yet; None where nothing is kept."""
     setting = os.environ.get(VARIABLE, "")
     if setting == "off":
         return None

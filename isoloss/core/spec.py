@@ -30,9 +30,10 @@ class Spec:
     steps: `warmup_steps` of linear rise to `lr`, then what `schedule` says; for "wsd" a constant rate and a linear fall
     to zero over the last `cooldown_steps`. `decays` are the ends, in tokens, of cooldowns before the last one, after
     each of which the rate returns to its peak ("wsd-s"). `ema` is the memory, in steps, of an average of the weights
-    that is looked at beside them; 0 keeps none. `max_epochs` is how often the corpus may be repeated. `split` and
-    `note` are labels: they are kept in the record and do not change the id; an option at its default is no part of the
-    id either. Raises RequestError where the parts contradict each other.
+    that is looked at beside them; 0 keeps none. `max_epochs` is how often the corpus may be repeated. `split`,
+    `note` and `judged_on`, the names of further corpora that the trained model is judged on, are labels: they are kept
+    in the record and do not change the id; an option at its default is no part of the id either. Raises
+    RequestError where the parts contradict each other.
     """
 
     shape: Shape = field(metadata=SCIENTIFIC)
@@ -59,6 +60,7 @@ class Spec:
     ema: int = field(default=0, metadata=FIXED | OPTION)
     split: str = field(default="train", compare=False, metadata=LABEL)
     note: str = field(default="", compare=False, metadata=LABEL)
+    judged_on: tuple[str, ...] = field(default=(), compare=False, metadata=LABEL | OPTION)
 
     def __post_init__(self) -> None:
         _check_batch(self)
@@ -86,7 +88,7 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the Spec as a JSON object, labels and id included."""
-        labels = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["role"] == "label"}
+        labels = {f.name: getattr(self, f.name) for f in fields(self) if self._is_label(f)}
         return {"schema": SCHEMA, "id": self.id, **self._content(), **labels}
 
     @classmethod
@@ -101,8 +103,9 @@ class Spec:
                 f"Fields missing or not known: {', '.join(wrong)}." if wrong else "",
                 "Write it with Spec.to_json().",
             )
-        values = {name: value for name, value in data.items() if name not in ("schema", "id", "shape", "decays")}
-        spec = cls(shape=Shape(**data["shape"]), decays=tuple(data.get("decays", ())), **values)
+        values = {name: value for name, value in data.items() if name not in ("schema", "id", "shape")}
+        values |= {name: tuple(data[name]) for name in ("decays", "judged_on") if name in data}
+        spec = cls(shape=Shape(**data["shape"]), **values)
         if spec.id != data["id"]:
             raise FormatError(
                 f"The Spec calls itself {data['id']}, but its content has the id {spec.id}.",
@@ -115,8 +118,13 @@ class Spec:
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if self._is_content(f)}
 
     def _is_content(self, part: Field[Any]) -> bool:
-        unused_option = "option" in part.metadata and getattr(self, part.name) == part.default
-        return part.metadata["role"] != "label" and not unused_option
+        return part.metadata["role"] != "label" and not self._is_unused(part)
+
+    def _is_label(self, part: Field[Any]) -> bool:
+        return part.metadata["role"] == "label" and not self._is_unused(part)
+
+    def _is_unused(self, part: Field[Any]) -> bool:
+        return "option" in part.metadata and getattr(self, part.name) == part.default
 
 
 def roles(role: str) -> tuple[str, ...]:

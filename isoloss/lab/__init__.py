@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
-from isoloss.lab.corpus import CORPORA, load_corpus
+from isoloss.core import discover
+from isoloss.lab.corpus import CORPORA, known_entropy, known_exponents, load_corpus
 from isoloss.lab.ladder import load_ladder
 from isoloss.lab.recipe import RECIPES
 from isoloss.lab.running import train
 from isoloss.lab.store import load_records
 from isoloss.lab.table import table
 
-__all__ = ["CORPORA", "RECIPES", "load_corpus", "load_ladder", "load_records", "table", "train"]
+discover.modules("isoloss.lab.corpora")
+
+__all__ = [
+    "CORPORA",
+    "RECIPES",
+    "known_entropy",
+    "known_exponents",
+    "load_corpus",
+    "load_ladder",
+    "load_records",
+    "table",
+    "train",
+]

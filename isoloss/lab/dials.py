@@ -18,19 +18,19 @@ LARGEST = 512
 
 
 @cache
-def shape(dial: int) -> Shape:
-    """Return the shape at `dial`; raise RequestError outside 1 to 512."""
+def shape(dial: int, vocab: int = Shape.vocab) -> Shape:
+    """Return the shape at `dial` for `vocab` tokens; raise RequestError outside 1 to 512."""
     if not 1 <= dial <= LARGEST:
         raise RequestError(f"There is no dial {dial}.", f"Dials go from 1 to {LARGEST}.", "Choose one of them.")
-    return Shape(width=HEAD * dial, depth=max(1, round(DEPTH * math.sqrt(dial))), heads=dial)
+    return Shape(width=HEAD * dial, depth=max(1, round(DEPTH * math.sqrt(dial))), heads=dial, vocab=vocab)
 
 
-def nearest(matmul_params: float) -> int:
+def nearest(matmul_params: float, vocab: int = Shape.vocab) -> int:
     """Return the dial whose shape's count of matrix-product parameters is nearest, as a ratio.
 
     Raises RequestError for a size that is more than twice beyond either end of the dials.
     """
-    sizes = {dial: count(shape(dial)).matmul_params for dial in range(1, LARGEST + 1)}
+    sizes = {dial: count(shape(dial, vocab)).matmul_params for dial in range(1, LARGEST + 1)}
     low, high = min(sizes.values()), max(sizes.values())
     if not low / 2 <= matmul_params <= high * 2:
         raise RequestError(

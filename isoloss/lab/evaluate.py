@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from isoloss.lab.corpus import Corpus
+from isoloss.lab.corpus import Corpus, load_beside
 from isoloss.lab.data import cut, windows
 
 WINDOWS = 2048  # of 128 bytes: 262144 bytes, the same for every run
@@ -18,12 +21,21 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Validation:
-    """A loss in nats per token, its standard error clustered by document, and how much it was measured on."""
+    """A loss in nats per token, its standard error clustered by document, and how much it was measured on.
+
+    A token that was predicted stands for `bytes_per_token` bytes of text on average, in the windows judged on.
+    """
 
     loss: float
     loss_se: float
     windows: int
     documents: int
+    bytes_per_token: float = 1.0
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The loss in bits per byte of text, whatever the tokens are."""
+        return self.loss / math.log(2) / self.bytes_per_token
 
 
 def validate(model: torch.nn.Module, corpus: Corpus, context: int, limit: int = WINDOWS) -> Validation:
@@ -38,7 +50,26 @@ def validate(model: torch.nn.Module, corpus: Corpus, context: int, limit: int = 
     mean = float(loss_v.mean())
     document_sums = np.bincount(document_v, weights=loss_v - mean)
     error = float(np.sqrt(np.sum(document_sums**2)) / len(loss_v))
-    return Validation(mean, error, len(loss_v), len(np.unique(document_v)))
+    return Validation(mean, error, len(loss_v), len(np.unique(document_v)), bytes_per_token(corpus, window_v, context))
+
+
+def bytes_per_token(corpus: Corpus, window_v: np.ndarray, context: int) -> float:
+    """Return the mean number of bytes that the predicted tokens of these windows stand for."""
+    if corpus.bytes_v is None:
+        return corpus.bytes_per_token
+    _, targets = cut(corpus.validation_t, window_v, context)
+    return float(corpus.bytes_v[targets].mean())
+
+
+def offsets(judge: Callable[[Corpus], Validation], corpus: Corpus, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return how the model does on the frozen windows of further corpora, in the tokens of its own, by their names."""
+    found = {}
+    for name in names:
+        other = load_beside(name, corpus)
+        seen = judge(other)
+        losses = {"loss": seen.loss, "loss_se": seen.loss_se, "bits_per_byte": seen.bits_per_byte}
+        found[name] = {**losses, "digest": other.digest}
+    return found
 
 
 def frozen_windows(corpus: Corpus, context: int, limit: int) -> np.ndarray:

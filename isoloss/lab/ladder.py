@@ -10,13 +10,15 @@ Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the neares
 ({ width = 32, depth = 2, heads = 2 }). Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for
 as long as the budget lasts, an isoFLOP curve) or `horizons` (tokens per parameter, all parameters counted).
 `seeds`, `lr`, `batch`, `max_epochs` and the labels `split` ("test" holds runs out) and `note` may be added, and
-`recipe`, `engine` and `name` on top.
+`recipe`, `engine`, `name` and `judged_on` (further corpora, each of whose frozen windows the trained models are judged
+on) on top.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,14 @@ from isoloss.core.accounting import Shape, count, training_flops
 from isoloss.core.errors import FormatError, RequestError, UnknownNameError
 from isoloss.core.spec import Spec
 from isoloss.lab import dials
-from isoloss.lab.corpus import Corpus, load_corpus
+from isoloss.lab.corpus import Corpus, load_beside, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
 from isoloss.lab.recipe import find_recipe
 
 SCHEMA = 1
 ENGINES = ("cpu",)
 RECIPE = "wsd-adamw"
-TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "runs": list}
+TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "judged_on": list, "runs": list}
 NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
@@ -60,12 +62,19 @@ def load_ladder(path: str | Path) -> tuple[Spec, ...]:
     return read_ladder(data, str(path))
 
 
-def declare(corpus: str = "python", *, recipe: str = RECIPE, engine: str = "cpu", **grid: Any) -> tuple[Spec, ...]:
+def declare(
+    corpus: str = "python",
+    *,
+    recipe: str = RECIPE,
+    engine: str = "cpu",
+    judged_on: Sequence[str] = (),
+    **grid: Any,
+) -> tuple[Spec, ...]:
     """Return the runs of one grid: `declare(dials=[2, 3, 4], budgets=[1e12, 3e12], seeds=[0, 1])`.
 
     `grid` has the keys of a [[runs]] table, with the same errors.
     """
-    top = {"schema": SCHEMA, "corpus": corpus, "recipe": recipe, "engine": engine}
+    top = {"schema": SCHEMA, "corpus": corpus, "recipe": recipe, "engine": engine, "judged_on": list(judged_on)}
     listed = {key: list(value) if isinstance(value, tuple | range) else value for key, value in grid.items()}
     return read_ladder({**top, "runs": [listed]})
 
@@ -87,13 +96,22 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
         for number, grid in enumerate(data["runs"], start=1)
         for spec in grid_of(grid, recipe, corpus, f"{where}, runs {number}")
     ]
-    return tuple({spec.id: spec for spec in specs}.values())
+    judged_on = _judged_on(data, corpus, where)
+    return tuple({spec.id: replace(spec, judged_on=judged_on) for spec in specs}.values())
+
+
+def _judged_on(data: dict[str, Any], corpus: Corpus, where: str) -> tuple[str, ...]:
+    """Return the names of the further corpora that runs are judged on; raise unless all can be had."""
+    names = data.get("judged_on", [])
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise FormatError(f"{where}: judged_on holds {wrong[0]!r}.", "", 'Name corpora, such as judged_on = ["prose"].')
+    return tuple(load_beside(name, corpus).name for name in names)
 
 
 def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> list[Spec]:
     """Return every size of one [[runs]] table at every horizon with every seed."""
     check_table(grid, GRID, (), where)
-    shapes, horizons = shapes_of(grid, where), horizons_of(grid, where)
+    shapes, horizons = shapes_of(grid, where, corpus.vocab), horizons_of(grid, where)
     seeds = integers(grid, "seeds", 0, where) if "seeds" in grid else [0]
     options = {key: grid[key] for key in OPTIONS if key in grid}
     make = find_recipe(recipe)
@@ -103,16 +121,16 @@ def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> li
     ]
 
 
-def shapes_of(grid: dict[str, Any], where: str) -> list[Shape]:
-    """Return the shapes that a [[runs]] table asks for, in one of three ways."""
+def shapes_of(grid: dict[str, Any], where: str, vocab: int = Shape.vocab) -> list[Shape]:
+    """Return the shapes that a [[runs]] table asks for, in one of three ways, for `vocab` tokens."""
     way = one_of(grid, SIZES, where)
     if way == "dials":
-        return [dials.shape(dial) for dial in integers(grid, "dials", 1, where)]
+        return [dials.shape(dial, vocab) for dial in integers(grid, "dials", 1, where)]
     if way == "sizes":
-        return _nearest(grid, where)
+        return _nearest(grid, where, vocab)
     if not grid["shapes"]:
         raise FormatError(f"{where}: shapes is empty.", "", "Give at least one { width, depth, heads }.")
-    return [shape_of(shape, f"{where}, shape {place}") for place, shape in enumerate(grid["shapes"], start=1)]
+    return [shape_of(shape, f"{where}, shape {place}", vocab) for place, shape in enumerate(grid["shapes"], start=1)]
 
 
 def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[Shape], int]]:
@@ -125,24 +143,24 @@ def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[Shape], int]
     return [lambda s, r=r: max(1, round(r * count(s).params)) for r in positives(grid, "horizons", where)]
 
 
-def shape_of(shape: Any, where: str) -> Shape:
+def shape_of(shape: Any, where: str, vocab: int = Shape.vocab) -> Shape:
     """Return the Shape that a TOML table asks for."""
     check_table(shape, SHAPE, NEEDED_IN_SHAPE, where)
     try:
-        return Shape(**shape)
+        return Shape(**shape, vocab=vocab)
     except RequestError as error:
         raise RequestError(f"{where}: {error.given}", error.exists, error.do) from None
 
 
-def _nearest(grid: dict[str, Any], where: str) -> list[Shape]:
+def _nearest(grid: dict[str, Any], where: str, vocab: int) -> list[Shape]:
     found: dict[int, float] = {}
     for size in positives(grid, "sizes", where):
-        dial = dials.nearest(size)
+        dial = dials.nearest(size, vocab)
         if dial in found:
             raise RequestError(
                 f"{where}: sizes {found[dial]:.4g} and {size:.4g} are both nearest to dial {dial}.",
-                f"It has {count(dials.shape(dial)).matmul_params} matrix-product parameters.",
+                f"It has {count(dials.shape(dial, vocab)).matmul_params} matrix-product parameters.",
                 "Leave one out, or give shapes.",
             )
         found[dial] = size
-    return [dials.shape(dial) for dial in found]
+    return [dials.shape(dial, vocab) for dial in found]

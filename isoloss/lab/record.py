@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import math
 import os
 import platform
 import time
@@ -42,6 +41,7 @@ def record_of(spec: Spec, corpus: Corpus, outcome: Outcome) -> dict[str, Any]:
         "unique_tokens": usable,
         "epochs": spec.tokens / usable,
         **losses_of(outcome),
+        "offsets": outcome.offsets,
         "curve": outcome.curve,
         "validations": outcome.validations,
         "seconds": outcome.seconds,
@@ -66,7 +66,7 @@ def losses_of(outcome: Outcome) -> dict[str, float | int | None]:
     return {
         "loss": seen.loss if seen else None,
         "loss_se": seen.loss_se if seen else None,
-        "bits_per_byte": seen.loss / math.log(2) if seen else None,
+        "bits_per_byte": seen.bits_per_byte if seen else None,
         "validation_windows": seen.windows if seen else None,
         "validation_documents": seen.documents if seen else None,
         "train_loss": outcome.curve[-1]["train_loss"] if outcome.curve else None,
@@ -82,6 +82,10 @@ def corpus_of(corpus: Corpus) -> dict[str, Any]:
         "documents": corpus.documents,
         "validation_documents": len(corpus.starts_f),
         "duplicates_dropped": corpus.duplicates,
+        "near_duplicates_dropped": corpus.near_duplicates,
+        "licence": corpus.licence,
+        "vocab": corpus.vocab,
+        "bytes_per_token": corpus.bytes_per_token,
         "notes": list(corpus.notes),
     }
 

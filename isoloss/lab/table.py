@@ -47,7 +47,17 @@ def table(records: Sequence[Record], source: str = "runs trained by isoloss") ->
     if not done:
         raise DataError(f"None of {len(records)} runs was trained to its end.", "", "Train them, then read them again.")
     columns = {name: np.array([value(r) for r in done]) for name, value in COLUMNS.items()}
-    return Runs(columns, source, _notes(records, done))
+    return Runs({**columns, **_elsewhere(done)}, source, _notes(records, done))
+
+
+def _elsewhere(done: Sequence[Record]) -> dict[str, np.ndarray]:
+    """The losses on further corpora, a column each, such as loss_on_prose; NaN for runs not judged on one."""
+    names = dict.fromkeys(name for r in done for name in r.get("offsets", {}))
+    return {
+        f"{what}_on_{name}": np.array([r.get("offsets", {}).get(name, {}).get(what, np.nan) for r in done])
+        for name in names
+        for what in ("loss", "loss_se", "bits_per_byte")
+    }
 
 
 def _place(record: Record) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +14,7 @@ from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Corpus
 from isoloss.lab.data import check_repetition
-from isoloss.lab.evaluate import QUICK_WINDOWS, Validation
+from isoloss.lab.evaluate import QUICK_WINDOWS, Validation, offsets
 from isoloss.lab.optimizers import optimizer_for, set_rate
 from isoloss.lab.schedule import rate, share
 from isoloss.lab.task import task_of
@@ -38,6 +39,7 @@ class Outcome:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
+    offsets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Course:
@@ -109,7 +111,9 @@ def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, kee
     _descend(course, spec, corpus, watch, keeper)
     course.read_clocks()
     if course.outcome.status == "done":
-        course.outcome.validation = course.task.validate(course.model, spec, corpus)
+        judge = partial(course.task.validate, course.model, spec)
+        course.outcome.validation = judge(corpus)
+        course.outcome.offsets = offsets(judge, corpus, spec.judged_on)
     return course.outcome
 
 
@@ -120,6 +124,12 @@ def check_corpus(spec: Spec, corpus: Corpus) -> None:
             f"Run {spec.id} was made for the corpus '{spec.corpus}' with digest {spec.corpus_digest[:12]}.",
             f"Here the corpus '{corpus.name}' has digest {corpus.digest[:12]}: other bytes, other losses.",
             "Make the Spec anew on this machine, or train it where its corpus is.",
+        )
+    if spec.shape.vocab < corpus.vocab:
+        raise TrainingError(
+            f"The model of run {spec.id} knows {spec.shape.vocab} tokens, and '{corpus.name}' has {corpus.vocab}.",
+            "",
+            f"Give its shape vocab = {corpus.vocab}.",
         )
 
 
