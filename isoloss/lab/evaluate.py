@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,12 +18,16 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Validation:
-    """A loss in nats per token, its standard error clustered by document, and how much it was measured on."""
+    """A loss in nats per token, its standard error clustered by document, and how much it was measured on.
+
+    `windows` are the windows, pairs or examples judged on; `extras` is what else a kind of model is judged by.
+    """
 
     loss: float
     loss_se: float
     windows: int
     documents: int
+    extras: dict[str, float] = field(default_factory=dict)
 
 
 def validate(model: torch.nn.Module, corpus: Corpus, context: int, limit: int = WINDOWS) -> Validation:

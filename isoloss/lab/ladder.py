@@ -7,10 +7,10 @@ dials = [2, 3, 4, 6]
 budgets = [3e11, 1e12, 3e12]
 
 Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the nearest dial is taken) or `shapes`
-({ width = 32, depth = 2, heads = 2 }). Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for
-as long as the budget lasts, an isoFLOP curve) or `horizons` (tokens per parameter, all parameters counted).
-`seeds`, `lr`, `batch`, `max_epochs` and the labels `split` ("test" holds runs out) and `note` may be added, and
-`recipe`, `engine` and `name` on top.
+({ width = 32, depth = 2, heads = 2 }), of a decoder or of another `kind`, which has keys of its own (see kinds.py).
+Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for as long as the budget lasts, an isoFLOP
+curve) or `horizons` (tokens per parameter, all parameters counted). `seeds`, `lr`, `batch`, `max_epochs` and the labels
+`split` ("test" holds runs out) and `note` may be added, and `recipe`, `engine` and `name` on top.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from isoloss.core.accounting import Shape, count, training_flops
+from isoloss.core.accounting import count, training_flops
 from isoloss.core.errors import FormatError, RequestError, UnknownNameError
+from isoloss.core.shapes import AnyShape, Shape
 from isoloss.core.spec import Spec
-from isoloss.lab import dials
-from isoloss.lab.corpus import Corpus, load_corpus
+from isoloss.lab import dials, kinds
+from isoloss.lab.corpus import Source, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
 from isoloss.lab.recipe import find_recipe
 
@@ -37,7 +38,7 @@ NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
 OPTIONS = {"lr": float, "batch": int, "max_epochs": float, "split": str, "note": str}
-GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS}
+GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS, **kinds.KEYS}
 SHAPE = {"width": int, "depth": int, "heads": int, "context": int, "ff": int, "tied": bool}
 NEEDED_IN_SHAPE = ("width", "depth", "heads")
 
@@ -90,10 +91,10 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
     return tuple({spec.id: spec for spec in specs}.values())
 
 
-def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> list[Spec]:
+def grid_of(grid: dict[str, Any], recipe: str, corpus: Source, where: str) -> list[Spec]:
     """Return every size of one [[runs]] table at every horizon with every seed."""
     check_table(grid, GRID, (), where)
-    shapes, horizons = shapes_of(grid, where), horizons_of(grid, where)
+    shapes, horizons = shapes_of(grid, corpus, where), horizons_of(grid, where)
     seeds = integers(grid, "seeds", 0, where) if "seeds" in grid else [0]
     options = {key: grid[key] for key in OPTIONS if key in grid}
     make = find_recipe(recipe)
@@ -103,9 +104,11 @@ def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> li
     ]
 
 
-def shapes_of(grid: dict[str, Any], where: str) -> list[Shape]:
+def shapes_of(grid: dict[str, Any], corpus: Source, where: str) -> list[AnyShape]:
     """Return the shapes that a [[runs]] table asks for, in one of three ways."""
     way = one_of(grid, SIZES, where)
+    if kinds.kind_of(grid, corpus, where) != Shape.kind:
+        return kinds.shapes_of(grid, way, corpus, where)
     if way == "dials":
         return [dials.shape(dial) for dial in integers(grid, "dials", 1, where)]
     if way == "sizes":
@@ -115,7 +118,7 @@ def shapes_of(grid: dict[str, Any], where: str) -> list[Shape]:
     return [shape_of(shape, f"{where}, shape {place}") for place, shape in enumerate(grid["shapes"], start=1)]
 
 
-def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[Shape], int]]:
+def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[AnyShape], int]]:
     """Return the horizons that a [[runs]] table asks for, each as the tokens that a shape is trained on."""
     way = one_of(grid, HORIZONS, where)
     if way == "tokens":
@@ -134,7 +137,7 @@ def shape_of(shape: Any, where: str) -> Shape:
         raise RequestError(f"{where}: {error.given}", error.exists, error.do) from None
 
 
-def _nearest(grid: dict[str, Any], where: str) -> list[Shape]:
+def _nearest(grid: dict[str, Any], where: str) -> list[AnyShape]:
     found: dict[int, float] = {}
     for size in positives(grid, "sizes", where):
         dial = dials.nearest(size)
