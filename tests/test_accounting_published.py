@@ -6,7 +6,17 @@ from dataclasses import asdict
 
 import pytest
 
-from isoloss.core.accounting import Shape, active_params, count, forward_flops, kaplan, ledger, six_n, training_flops
+from isoloss.core.accounting import (
+    Shape,
+    active_params,
+    count,
+    forward_flops,
+    inapplicable,
+    kaplan,
+    ledger,
+    six_n,
+    training_flops,
+)
 from isoloss.core.architecture import Architecture
 from isoloss.core.errors import RequestError
 
@@ -122,7 +132,7 @@ def test_an_architecture_that_cannot_be_is_refused_with_words(wrong: dict, words
         Architecture(**{"width": 64, "depth": 2, "heads": 4, **wrong})
 
 
-def test_the_ledger_refuses_an_encoder() -> None:
-    with pytest.raises(RequestError, match="decoders alone"):
-        ledger(EXACT["T5 base"][0])
-    assert training_flops(EXACT["T5 base"][0]) > 0
+def test_conventions_made_for_decoders_say_nothing_of_an_encoder() -> None:
+    t5 = EXACT["T5 base"][0]
+    assert ledger(t5) == {"isoloss": training_flops(t5)}
+    assert set(inapplicable(t5)) == {"kaplan", "six_n", "palm", "chinchilla"}

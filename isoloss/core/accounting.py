@@ -3,7 +3,8 @@
 Counting the same runs differently moves a fitted exponent of N* ~ C^a from 0.37 to 0.70, so every convention has a name
 here and a record keeps all of them. Our own: matrix products alone, lookups zero, the head counted whether or not its
 weights are tied, the backward pass twice the forward, and attention as causal attention needs it (a token at place t
-looks at t tokens, (T + 1) / 2 on average).
+looks at t tokens, (T + 1) / 2 on average). Where the inputs are numbers (patches, rows) nobody asks for their gradient,
+and the projection of them costs twice its forward pass, not three times.
 """
 
 from __future__ import annotations
@@ -13,49 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from isoloss.core.architecture import BUCKETS, Architecture
-from isoloss.core.errors import RequestError
+from isoloss.core.counts import Counts
+from isoloss.core.shapes import AnyShape, EncoderDecoderShape, MLPShape, MoEShape, Shape, ViTShape
 
 Attention = Literal["causal", "full"]
 
 BACKWARD_AND_FORWARD = 3  # a matrix product costs one more product for each of its two gradients
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The shape of a decoder-only transformer without biases: what all counts follow from.
-
-    `ff` is the width of the MLP (0 means 4 * width), `tied` says that the head uses the embedding's weights.
-    Raises RequestError where no model has this shape.
-    """
-
-    width: int
-    depth: int
-    heads: int
-    vocab: int = 256
-    context: int = 128
-    ff: int = 0
-    tied: bool = False
-
-    def __post_init__(self) -> None:
-        if self.ff == 0:
-            object.__setattr__(self, "ff", 4 * self.width)
-        for name in ("width", "depth", "heads", "vocab", "context", "ff"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise RequestError(
-                    f"A model with {name} = {value!r} cannot be.", "", f"Give {name} as an integer from 1."
-                )
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            even = [h for h in range(1, self.width + 1) if self.width % (2 * h) == 0]
-            raise RequestError(
-                f"{self.heads} heads do not share width {self.width} in equal, even parts.",
-                f"Heads that do: {', '.join(map(str, even)) or 'none, the width is odd'}.",
-                "Choose one of them, or another width.",
-            )
-
-    @property
-    def head_dim(self) -> int:
-        return self.width // self.heads
 
 
 class Dimensions(Protocol):
@@ -71,36 +35,6 @@ class Dimensions(Protocol):
     def ff(self) -> float: ...
     @property
     def tied(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Parameters of a shape, by part; the parts sum to `params`. Tied weights are counted once, as the head's.
-
-    `embedding` holds the tables that are looked up (tokens, learned positions), `norms` all vectors (norms, biases),
-    `attention` self and cross attention of decoder and encoder, `mlp` their MLPs, all experts and the routers.
-    """
-
-    embedding: float
-    attention: float
-    mlp: float
-    norms: float
-    head: float
-
-    @property
-    def params(self) -> float:
-        """All trainable parameters."""
-        return self.embedding + self.attention + self.mlp + self.norms + self.head
-
-    @property
-    def body_params(self) -> float:
-        """Parameters outside embeddings and head (Kaplan et al. 2020, section 2.1)."""
-        return self.attention + self.mlp + self.norms
-
-    @property
-    def matmul_params(self) -> float:
-        """Parameters that take part in a matrix product: body and head, lookups and norms not."""
-        return self.attention + self.mlp + self.head
 
 
 @dataclass(frozen=True)
@@ -125,6 +59,7 @@ class _Plain:
     positions: str = "rotary"
     encoder_depth: int = 0
     source: int = 0
+    routing: str = "top_k"
 
     @property
     def queries(self) -> Any:
@@ -135,15 +70,20 @@ class _Plain:
         return self.width
 
 
-def _read(shape: Dimensions | Architecture) -> Architecture | _Plain:
+def _read(shape: Dimensions | Architecture | AnyShape) -> Architecture | _Plain:
     if isinstance(shape, Architecture):
         return shape
+    if isinstance(shape, MoEShape | EncoderDecoderShape):
+        return shape.architecture
+    assert not isinstance(shape, ViTShape | MLPShape), "these count themselves"
     own = (shape.width, shape.depth, shape.vocab, shape.ff, shape.tied)
     return _Plain(*own, heads=getattr(shape, "heads", 0), context=getattr(shape, "context", 0))
 
 
-def count(shape: Dimensions | Architecture) -> Counts:
+def count(shape: Dimensions | Architecture | AnyShape) -> Counts:
     """Return the parameters of `shape`, by part: whole numbers for a whole shape."""
+    if isinstance(shape, ViTShape | MLPShape):
+        return shape.counts
     a = _read(shape)
     vocabulary = a.vocab * a.width
     return Counts(
@@ -155,10 +95,45 @@ def count(shape: Dimensions | Architecture) -> Counts:
     )
 
 
-def active_params(shape: Dimensions | Architecture) -> float:
+def active_params(shape: Dimensions | Architecture | AnyShape) -> float:
     """Return the parameters that one token touches: all but those of the experts it is not routed to."""
-    a = _read(shape)
-    return count(shape).params - _idle(a)
+    return count(shape).params - idle_params(shape)
+
+
+def active_matmul_params(shape: Dimensions | Architecture | AnyShape) -> float:
+    """Return the parameters in matrix products that one token touches; for a dense model all of them."""
+    return count(shape).matmul_params - idle_params(shape)
+
+
+def idle_params(shape: Dimensions | Architecture | AnyShape) -> float:
+    """Return the parameters of the experts that a token is not routed to, all of them in matrix products."""
+    return 0 if isinstance(shape, ViTShape | MLPShape) else _idle(_read(shape))
+
+
+def sizes(shape: AnyShape) -> dict[str, float]:
+    """Return what laws know a kind of model by, beside the counts that all have: names of quantities, and numbers.
+
+    A decoder is the routed model of one expert. Encoder and decoder are counted without embedding and head (Ghorbani et
+    al. 2021), cross attention with the decoder.
+    """
+    if isinstance(shape, EncoderDecoderShape):
+        each = 4 * shape.width**2 + 2 * shape.width * shape.ff
+        encoder = shape.encoder_depth * each + (2 * shape.encoder_depth + 1) * shape.width
+        return {"encoder_params": encoder, "decoder_params": count(shape).body_params - encoder}
+    if isinstance(shape, MoEShape):
+        return {
+            "active_params": active_params(shape),
+            "dense_params": count(shape.dense).params,
+            "experts": shape.experts,
+            "active_experts": shape.active_experts,
+            "idle_share": 1 - shape.active_experts / shape.experts,
+            "granularity": shape.ff / shape.expert_ff,
+        }
+    if isinstance(shape, Shape):
+        params = count(shape).params
+        alone = {"experts": 1, "active_experts": 1, "idle_share": 0.0, "granularity": 1.0}
+        return {"active_params": params, "dense_params": params, **alone}
+    return {}
 
 
 def _attention(a: Architecture | _Plain) -> Any:
@@ -171,7 +146,8 @@ def _cross_attention(a: Architecture | _Plain) -> Any:
 
 def _routed(a: Architecture | _Plain, experts: int) -> Any:
     each = a.matrices * a.width * a.expert_ff
-    return a.routed_layers * ((experts + a.shared_experts) * each + a.width * a.experts)
+    router = a.width * a.experts if a.routing == "top_k" else 0
+    return a.routed_layers * ((experts + a.shared_experts) * each + router)
 
 
 def _idle(a: Architecture | _Plain) -> Any:
@@ -209,14 +185,18 @@ def _projected_positions(a: Architecture | _Plain) -> Any:
     return (a.depth + a.encoder_depth) * a.width * a.queries if a.positions == "projected" else 0
 
 
-def forward_flops(shape: Shape | Architecture, attention: Attention = "causal") -> float:
-    """Return the FLOPs of one forward pass, per token (of the decoder, where there is an encoder).
+def forward_flops(shape: AnyShape | Architecture, attention: Attention = "causal") -> float:
+    """Return the FLOPs of one forward pass, per token.
+
+    That is a token of the decoder where there is an encoder, a patch of an image, an example of a table.
 
     `attention` is "causal" (our convention: (T + 1) / 2 places looked at on average) or "full" (the whole T x T square,
     what a counter of dense products sees); an encoder and cross attention look at every source token either way.
     Experts cost where a token is routed to them. Projected positions are projected once a step, which no token pays
-    for, and looked at like keys.
+    for, and looked at like keys. Patches look at all patches either way.
     """
+    if isinstance(shape, ViTShape | MLPShape):
+        return shape.forward_flops
     a = _read(shape)
     places = (a.context + 1) / 2 if attention == "causal" else a.context
     products = 3 if a.positions == "projected" else 2
@@ -235,31 +215,34 @@ def _encoder_flops(a: Architecture | _Plain, products: int) -> float:
     return 2 * of_source * (more - 1) + looked_at * (a.encoder_depth * more + a.depth)
 
 
-def training_flops(shape: Shape | Architecture, attention: Attention = "causal") -> float:
-    """Return the FLOPs of one forward and backward pass, per token: three times the forward pass."""
-    return BACKWARD_AND_FORWARD * forward_flops(shape, attention)
+def training_flops(shape: AnyShape | Architecture, attention: Attention = "causal") -> float:
+    """Return the FLOPs of one forward and backward pass, per token: three times the forward pass.
+
+    Inputs that are numbers have no gradient, which saves the product that would make it.
+    """
+    return BACKWARD_AND_FORWARD * forward_flops(shape, attention) - 2 * count(shape).inputs
 
 
-def kaplan(shape: Shape | Architecture) -> float:
+def kaplan(shape: AnyShape | Architecture) -> float:
     """6 N_body: no embeddings, no head, no attention over the context (Kaplan et al. 2020, section 2.1).
 
     Here and below N is what one token touches, which for a dense model is all.
     """
-    return 6.0 * (count(shape).body_params - _idle(_read(shape)))
+    return 6.0 * (count(shape).body_params - idle_params(shape))
 
 
-def six_n(shape: Shape | Architecture) -> float:
+def six_n(shape: AnyShape | Architecture) -> float:
     """6 N with all parameters (Hoffmann et al. 2022, approach 3)."""
     return 6.0 * active_params(shape)
 
 
-def palm(shape: Shape | Architecture) -> float:
+def palm(shape: AnyShape | Architecture) -> float:
     """6 N + 12 L H Q T with all parameters and the full square of attention (Chowdhery et al. 2022, appendix B)."""
     a = _read(shape)
     return 6.0 * active_params(shape) + 12.0 * a.depth * a.queries * a.context
 
 
-def chinchilla(shape: Shape | Architecture) -> float:
+def chinchilla(shape: AnyShape | Architecture) -> float:
     """Embeddings, attention with its softmax, MLP and logits (Hoffmann et al. 2022, appendix F)."""
     a = _read(shape)
     embedding = 2 * a.vocab * a.width
@@ -272,24 +255,29 @@ def chinchilla(shape: Shape | Architecture) -> float:
     return 3.0 * (embedding + a.depth * (projections + scores_and_mixing + softmax + mlp) + routed + logits)
 
 
-LEDGER: dict[str, Callable[[Shape | Architecture], float]] = {
+LEDGER: dict[str, Callable[[AnyShape | Architecture], float]] = {
     "isoloss": training_flops,
     "kaplan": kaplan,
     "six_n": six_n,
     "palm": palm,
     "chinchilla": chinchilla,
 }
+OF_DECODERS = ("kaplan", "six_n", "palm", "chinchilla")
+ENCODED = "it counts a decoder alone, and an encoder's weights work on the tokens of the source"
+PATCHED = "it counts next-token prediction, and here the head works once an image and all patches see all"
+TABULAR = "it counts a transformer, and a row has neither a context nor an embedding"
 
 
-def ledger(shape: Shape | Architecture) -> dict[str, float]:
-    """Return the training FLOPs per token under every named convention.
+def ledger(shape: AnyShape | Architecture) -> dict[str, float]:
+    """Return the training FLOPs per token under every named convention that applies to this kind of model."""
+    left_out = inapplicable(shape)
+    return {name: convention(shape) for name, convention in LEDGER.items() if name not in left_out}
 
-    Raises RequestError for an encoder-decoder: the other conventions were made for decoders alone.
-    """
-    if isinstance(shape, Architecture) and shape.encoder_depth:
-        raise RequestError(
-            "The ledger's conventions count decoders alone.",
-            f"This architecture has an encoder: {shape}.",
-            "Take training_flops, which counts both.",
-        )
-    return {name: convention(shape) for name, convention in LEDGER.items()}
+
+def inapplicable(shape: AnyShape | Architecture) -> dict[str, str]:
+    """Return the conventions that would give a wrong number for this kind of model, each with the reason."""
+    if isinstance(shape, ViTShape):
+        return dict.fromkeys(OF_DECODERS, PATCHED)
+    if isinstance(shape, MLPShape):
+        return {name: TABULAR for name in OF_DECODERS if name != "six_n"}
+    return dict.fromkeys(OF_DECODERS, ENCODED) if _read(shape).encoder_depth else {}

@@ -1,6 +1,6 @@
 """Architectures: transformers of any usual kind, dense or routed, with or without an encoder, as plain numbers.
 
-A Shape (core/accounting.py) is what this project trains. An Architecture is what it can count: grouped queries, gated
+A Shape (core/shapes.py) is what this project trains. An Architecture is what it can count: grouped queries, gated
 and routed MLPs, learned or relative positions, biases, an encoder. `Architecture.of(shape)` is a Shape as one.
 """
 
@@ -14,6 +14,7 @@ from isoloss.core.errors import RequestError
 Norm = Literal["rms", "layer"]
 Biases = Literal["none", "qkv", "all"]
 Positions = Literal["rotary", "learned", "projected", "buckets"]
+Routing = Literal["top_k", "hash"]
 
 BUCKETS = 32  # of relative positions; Raffel et al. 2020, section 2.1
 COUNTED = ("width", "depth", "heads", "vocab", "context", "ff", "kv_heads", "head_dim", "experts", "active_experts")
@@ -27,7 +28,8 @@ class Architecture:
     `ff` is the width of the MLP (0: 4 * width), `gated` gives it three matrices (SwiGLU) in place of two. `kv_heads`
     (0: as many as heads) share keys and values among queries; `head_dim` is a head's width (0: width / heads). With
     `experts` > 1 every layer but the first `dense_layers` routes each token to `active_experts` of them, beside
-    `shared_experts` that all tokens take, each of width `expert_ff` (0: ff). `norm` "layer" has biases, "rms" has none.
+    `shared_experts` that all tokens take, each of width `expert_ff` (0: ff); `routing` "top_k" has a router, a matrix a
+    layer, "hash" (by the token's number) has no weights. `norm` "layer" has biases, "rms" has none.
     `positions`: "rotary" has no weights, "learned" a table of `context` rows, "projected" a matrix a layer
     (Transformer-XL, Dai et al. 2019), "buckets" 32 biases a head and stack (T5). `encoder_depth` > 0 adds an encoder
     over `source` tokens (0: as many as context) and cross attention in the decoder.
@@ -54,6 +56,7 @@ class Architecture:
     positions: Positions = "rotary"
     encoder_depth: int = 0
     source: int = 0
+    routing: Routing = "top_k"
 
     def __post_init__(self) -> None:
         if not self.head_dim and self.heads > 0 and self.width % self.heads:
@@ -73,9 +76,16 @@ class Architecture:
 
     @classmethod
     def of(cls, shape: Any) -> Architecture:
-        """The architecture of a Shape of this project's own model, with the same counts; itself where it is one."""
+        """The architecture of a shape of this project's own models, with the same counts; itself where it is one.
+
+        Raises RequestError for a kind of model that is no transformer over tokens of text.
+        """
         if isinstance(shape, cls):
             return shape
+        if hasattr(shape, "architecture"):
+            return shape.architecture
+        if not hasattr(shape, "vocab"):
+            raise RequestError(f"A shape of the kind '{shape.kind}' is no transformer over tokens of text: {shape}.")
         return cls(shape.width, shape.depth, shape.heads, shape.vocab, shape.context, shape.ff, shape.tied)
 
     @property
@@ -121,7 +131,8 @@ def _check(a: Architecture) -> None:
             raise RequestError(
                 f"A model with {name} = {value!r} cannot be.", do=f"Give {name} as an integer from {least}."
             )
-    for name, kinds in (("norm", get_args(Norm)), ("biases", get_args(Biases)), ("positions", get_args(Positions))):
+    named = {"norm": Norm, "biases": Biases, "positions": Positions, "routing": Routing}
+    for name, kinds in ((name, get_args(kinds)) for name, kinds in named.items()):
         if getattr(a, name) not in kinds:
             raise RequestError(
                 f"There is no {name} '{getattr(a, name)}'.", f"Known: {', '.join(kinds)}.", "Choose one of them."

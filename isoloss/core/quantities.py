@@ -85,6 +85,7 @@ Heads = Annotated[Array, Quantity("heads", "h", "1", "attention heads", typical=
 Context = Annotated[Array, Quantity("context", "T", "tokens", "context length", typical=(512, 65536))]
 Vocab = Annotated[Array, Quantity("vocab", "V", "1", "vocabulary size", typical=(4000.0, 300000.0))]
 Experts = Annotated[Array, Quantity("experts", "E_x", "1", "experts of a routed layer", typical=(2, 256))]
+ActiveExperts = Annotated[Array, Quantity("active_experts", "K", "1", "experts that a token is routed to", typical=(1, 8))]
 Bits = Annotated[Array, Quantity("bits", "b", "bits", "bits per weight", typical=(2, 16))]
 Loss = Annotated[Array, Quantity("loss", "L", "nats/token", "validation cross-entropy", strict=False, typical=(1.8, 4.0))]
 LossError = Annotated[Array, Quantity("loss_se", "s_L", "nats/token", "standard error of the validation loss, from its finite set", strict=False)]

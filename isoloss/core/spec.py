@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from isoloss.core.accounting import Counts, Shape, count, training_flops
+from isoloss.core.accounting import count, training_flops
+from isoloss.core.counts import Counts
 from isoloss.core.errors import FormatError, RequestError
+from isoloss.core.shapes import KINDS, AnyShape, shape_from_json, shape_to_json
 
 SCHEMA = 1
 DTYPES = ("float32",)
@@ -26,6 +28,7 @@ OPTION = {"option": "not written while it has its default, so that Specs made be
 class Spec:
     """One training run to do.
 
+    What `shape` says a token is: a token of text or of the target, a patch, a row (core/shapes.py).
     `tokens` (a multiple of `batch`, which is in tokens and a multiple of the context) are seen in `tokens / batch`
     steps: `warmup_steps` of linear rise to `lr`, then what `schedule` says; for "wsd" a constant rate and a linear fall
     to zero over the last `cooldown_steps`. `decays` are the ends, in tokens, of cooldowns before the last one, after
@@ -36,7 +39,7 @@ class Spec:
     RequestError where the parts contradict each other.
     """
 
-    shape: Shape = field(metadata=SCIENTIFIC)
+    shape: AnyShape = field(metadata=SCIENTIFIC)
     tokens: int = field(metadata=SCIENTIFIC)
     corpus: str = field(metadata=SCIENTIFIC)
     corpus_digest: str = field(metadata=SCIENTIFIC)
@@ -105,7 +108,7 @@ class Spec:
             )
         values = {name: value for name, value in data.items() if name not in ("schema", "id", "shape")}
         values |= {name: tuple(data[name]) for name in ("decays", "judged_on") if name in data}
-        spec = cls(shape=Shape(**data["shape"]), **values)
+        spec = cls(shape=shape_from_json(data["shape"]), **values)
         if spec.id != data["id"]:
             raise FormatError(
                 f"The Spec calls itself {data['id']}, but its content has the id {spec.id}.",
@@ -133,13 +136,14 @@ def roles(role: str) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Shape) else value
+    return shape_to_json(value) if isinstance(value, tuple(KINDS.values())) else value
 
 
 def _check_batch(spec: Spec) -> None:
     if spec.batch < 1 or spec.batch % spec.shape.context:
         raise RequestError(
-            f"A batch of {spec.batch} tokens is not a whole number of sequences of {spec.shape.context} tokens.",
+            f"A batch of {spec.batch} tokens is not a whole number of {_units(spec.shape)} of {spec.shape.context} "
+            "tokens.",
             "",
             f"Choose a multiple of {spec.shape.context}.",
         )
@@ -149,6 +153,10 @@ def _check_batch(spec: Spec) -> None:
             "",
             f"Choose a multiple of {spec.batch}.",
         )
+
+
+def _units(shape: AnyShape) -> str:
+    return {"vit": "images", "mlp": "examples"}.get(shape.kind, "sequences")
 
 
 def _check_schedule(spec: Spec) -> None:

@@ -16,7 +16,7 @@ from isoloss.designing.assumed import NoiseLike, TruthLike
 from isoloss.designing.expecting import SIMS, Expected, expected
 from isoloss.designing.refusing import every
 from isoloss.lab.corpus import load_corpus
-from isoloss.lab.data import windows
+from isoloss.lab.data import usable_tokens
 from isoloss.lab.designs import HELD_OUT, Refusal, cells_of, compute
 from isoloss.lab.pace import Pace, pace
 from isoloss.lab.running import cores
@@ -193,7 +193,7 @@ def _cells(specs: Sequence[Spec], done: set[str], timed: Pace) -> tuple[Cell, ..
     found = []
     for (params, tokens), runs in sorted(cells_of(specs).items()):
         first = runs[0]
-        usable = windows(load_corpus(first.corpus).train_t, first.shape.context) * first.shape.context
+        usable = usable_tokens(first, load_corpus(first.corpus))
         found.append(
             Cell(
                 width=first.shape.width,
@@ -216,7 +216,7 @@ def _cells(specs: Sequence[Spec], done: set[str], timed: Pace) -> tuple[Cell, ..
 def _corpora(specs: Sequence[Spec]) -> str:
     told = []
     for spec in {spec.corpus: spec for spec in specs}.values():
-        usable = windows(load_corpus(spec.corpus).train_t, spec.shape.context) * spec.shape.context
+        usable = usable_tokens(spec, load_corpus(spec.corpus))
         told.append(f"corpus {spec.corpus}, {numbers.short(usable)} tokens to train on")
     return ", ".join(told)
 

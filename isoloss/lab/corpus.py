@@ -138,14 +138,15 @@ def load_corpus(name: str) -> Any:
     return entry.build(name, *arguments)
 
 
-def load_beside(name: str, corpus: Corpus) -> Corpus:
+def load_beside(name: str, corpus: Source) -> Corpus:
     """Return the text `name` in the tokens of `corpus`, so that a model of `corpus` can be judged on it.
 
-    Raises RequestError if `name` is no text.
+    Raises RequestError if either is no text.
     """
     other = load_corpus(name)
-    if not isinstance(other, Corpus):
-        raise RequestError(f"'{name}' is no text.", "A model of text is judged on texts alone.", "Name another corpus.")
+    if not isinstance(other, Corpus) or not isinstance(corpus, Corpus):
+        no_text = corpus.name if isinstance(other, Corpus) else name
+        raise RequestError(f"'{no_text}' is no text.", "Models of text are judged on texts.", "Name another corpus.")
     if of_tokens := BPE.fullmatch(corpus.name):
         from isoloss.lab.tokens import in_tokens_of
 

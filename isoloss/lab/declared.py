@@ -15,6 +15,8 @@ EXAMPLES = {
     "sizes": '["30k", "100k"]',
     "budgets": "[1e12, 3e12]",
     "horizons": "[5, 20, 80]",
+    "experts": "[1, 4, 16]",
+    "encoder_depths": "[1, 2, 4]",
 }
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from isoloss.lab.corpus import Corpus, load_beside
+from isoloss.lab.corpus import Corpus, Source, load_beside
 from isoloss.lab.data import cut, windows
 
 WINDOWS = 2048  # of 128 bytes: 262144 bytes, the same for every run
@@ -24,6 +24,7 @@ class Validation:
     """A loss in nats per token, its standard error clustered by document, and how much it was measured on.
 
     A token that was predicted stands for `bytes_per_token` bytes of text on average, in the windows judged on.
+    `windows` are the windows, pairs or examples judged on; `extras` is what else a kind of model is judged by.
     """
 
     loss: float
@@ -31,6 +32,7 @@ class Validation:
     windows: int
     documents: int
     bytes_per_token: float = 1.0
+    extras: dict[str, float] = field(default_factory=dict)
 
     @property
     def bits_per_byte(self) -> float:
@@ -61,7 +63,7 @@ def bytes_per_token(corpus: Corpus, window_v: np.ndarray, context: int) -> float
     return float(corpus.bytes_v[targets].mean())
 
 
-def offsets(judge: Callable[[Corpus], Validation], corpus: Corpus, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def offsets(judge: Callable[[Corpus], Validation], corpus: Source, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return how the model does on the frozen windows of further corpora, in the tokens of its own, by their names."""
     found = {}
     for name in names:

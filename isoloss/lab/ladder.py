@@ -7,11 +7,11 @@ dials = [2, 3, 4, 6]
 budgets = [3e11, 1e12, 3e12]
 
 Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the nearest dial is taken) or `shapes`
-({ width = 32, depth = 2, heads = 2 }). Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for
-as long as the budget lasts, an isoFLOP curve) or `horizons` (tokens per parameter, all parameters counted).
-`seeds`, `lr`, `batch`, `max_epochs` and the labels `split` ("test" holds runs out) and `note` may be added, and
-`recipe`, `engine`, `name` and `judged_on` (further corpora, each of whose frozen windows the trained models are judged
-on) on top.
+({ width = 32, depth = 2, heads = 2 }), of a decoder or of another `kind`, which has keys of its own (see kinds.py).
+Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for as long as the budget lasts, an isoFLOP
+curve) or `horizons` (tokens per parameter, all parameters counted). `seeds`, `lr`, `batch`, `max_epochs` and the labels
+`split` ("test" holds runs out) and `note` may be added, and `recipe`, `engine`, `name` and `judged_on` (further
+corpora, each of whose frozen windows the trained models are judged on) on top.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from isoloss.core.accounting import Shape, count, training_flops
+from isoloss.core.accounting import count, training_flops
 from isoloss.core.errors import FormatError, RequestError, UnknownNameError
+from isoloss.core.shapes import AnyShape, Shape
 from isoloss.core.spec import Spec
-from isoloss.lab import dials
-from isoloss.lab.corpus import Corpus, load_beside, load_corpus
+from isoloss.lab import dials, kinds
+from isoloss.lab.corpus import Source, load_beside, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
 from isoloss.lab.recipe import find_recipe
 
@@ -39,7 +40,7 @@ NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
 OPTIONS = {"lr": float, "batch": int, "max_epochs": float, "split": str, "note": str}
-GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS}
+GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS, **kinds.KEYS}
 SHAPE = {"width": int, "depth": int, "heads": int, "context": int, "ff": int, "tied": bool}
 NEEDED_IN_SHAPE = ("width", "depth", "heads")
 
@@ -100,7 +101,7 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
     return tuple({spec.id: replace(spec, judged_on=judged_on) for spec in specs}.values())
 
 
-def _judged_on(data: dict[str, Any], corpus: Corpus, where: str) -> tuple[str, ...]:
+def _judged_on(data: dict[str, Any], corpus: Source, where: str) -> tuple[str, ...]:
     """Return the names of the further corpora that runs are judged on; raise unless all can be had."""
     names = data.get("judged_on", [])
     if wrong := [name for name in names if not isinstance(name, str)]:
@@ -108,10 +109,10 @@ def _judged_on(data: dict[str, Any], corpus: Corpus, where: str) -> tuple[str, .
     return tuple(load_beside(name, corpus).name for name in names)
 
 
-def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> list[Spec]:
+def grid_of(grid: dict[str, Any], recipe: str, corpus: Source, where: str) -> list[Spec]:
     """Return every size of one [[runs]] table at every horizon with every seed."""
     check_table(grid, GRID, (), where)
-    shapes, horizons = shapes_of(grid, where, corpus.vocab), horizons_of(grid, where)
+    shapes, horizons = shapes_of(grid, corpus, where), horizons_of(grid, where)
     seeds = integers(grid, "seeds", 0, where) if "seeds" in grid else [0]
     options = {key: grid[key] for key in OPTIONS if key in grid}
     make = find_recipe(recipe)
@@ -121,9 +122,12 @@ def grid_of(grid: dict[str, Any], recipe: str, corpus: Corpus, where: str) -> li
     ]
 
 
-def shapes_of(grid: dict[str, Any], where: str, vocab: int = Shape.vocab) -> list[Shape]:
-    """Return the shapes that a [[runs]] table asks for, in one of three ways, for `vocab` tokens."""
+def shapes_of(grid: dict[str, Any], corpus: Source, where: str) -> list[AnyShape]:
+    """Return the shapes that a [[runs]] table asks for, in one of three ways; decoders for the corpus's tokens."""
     way = one_of(grid, SIZES, where)
+    if kinds.kind_of(grid, corpus, where) != Shape.kind:
+        return kinds.shapes_of(grid, way, corpus, where)
+    vocab = getattr(corpus, "vocab", Shape.vocab)
     if way == "dials":
         return [dials.shape(dial, vocab) for dial in integers(grid, "dials", 1, where)]
     if way == "sizes":
@@ -133,7 +137,7 @@ def shapes_of(grid: dict[str, Any], where: str, vocab: int = Shape.vocab) -> lis
     return [shape_of(shape, f"{where}, shape {place}", vocab) for place, shape in enumerate(grid["shapes"], start=1)]
 
 
-def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[Shape], int]]:
+def horizons_of(grid: dict[str, Any], where: str) -> list[Callable[[AnyShape], int]]:
     """Return the horizons that a [[runs]] table asks for, each as the tokens that a shape is trained on."""
     way = one_of(grid, HORIZONS, where)
     if way == "tokens":
@@ -152,7 +156,7 @@ def shape_of(shape: Any, where: str, vocab: int = Shape.vocab) -> Shape:
         raise RequestError(f"{where}: {error.given}", error.exists, error.do) from None
 
 
-def _nearest(grid: dict[str, Any], where: str, vocab: int) -> list[Shape]:
+def _nearest(grid: dict[str, Any], where: str, vocab: int) -> list[AnyShape]:
     found: dict[int, float] = {}
     for size in positives(grid, "sizes", where):
         dial = dials.nearest(size, vocab)

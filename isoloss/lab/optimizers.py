@@ -8,6 +8,7 @@ import torch
 
 from isoloss.core.errors import UnknownNameError
 from isoloss.core.spec import Spec
+from isoloss.lab.models.blocks import LOOKED_UP
 
 Builder = Callable[[torch.nn.Module, Spec], torch.optim.Optimizer]
 OPTIMIZERS: dict[str, Builder] = {}
@@ -41,9 +42,9 @@ def set_rate(built: torch.optim.Optimizer, share: float) -> None:
 
 @optimizer("adamw")
 def adamw(model: torch.nn.Module, spec: Spec) -> torch.optim.Optimizer:
-    """AdamW with weight decay on matrices alone: not on the embedding, which is a table, nor on norms."""
+    """AdamW with weight decay on matrices alone: not on tables that are looked up, nor on norms."""
     decayed, free = [], []
     for name, weight in model.named_parameters():
-        (decayed if weight.ndim == 2 and name != "embedding.weight" else free).append(weight)
+        (decayed if weight.ndim >= 2 and name not in LOOKED_UP else free).append(weight)
     groups = [{"params": decayed, "weight_decay": spec.weight_decay}, {"params": free, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=spec.lr, betas=(spec.beta1, spec.beta2), eps=spec.eps, fused=True)

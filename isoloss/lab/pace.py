@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from isoloss.core.accounting import Shape, training_flops
+from isoloss.core.accounting import training_flops
 from isoloss.core.errors import TrainingError
+from isoloss.core.shapes import AnyShape, shape_from_json
 from isoloss.core.spec import Spec
 
 START = 4.0  # CPU seconds until a training process trains: imports and corpus
@@ -67,12 +68,13 @@ def pace(specs: Sequence[Spec], records: Iterable[dict[str, Any]] = ()) -> Pace:
     return Pace(seconds, " and ".join([*sources, *([timing] if lacking else [])]))
 
 
-def _recorded(records: Iterable[dict[str, Any]]) -> dict[Shape, float]:
+def _recorded(records: Iterable[dict[str, Any]]) -> dict[AnyShape, float]:
     # CPU seconds a FLOP, by shape.
-    rates: dict[Shape, list[float]] = {}
+    rates: dict[AnyShape, list[float]] = {}
     for record in records:
         if record["status"] == "done":
-            rates.setdefault(Shape(**record["spec"]["shape"]), []).append(record["cpu_seconds"] / record["flops"])
+            shape = shape_from_json(record["spec"]["shape"])
+            rates.setdefault(shape, []).append(record["cpu_seconds"] / record["flops"])
     return {shape: statistics.median(values) for shape, values in rates.items()}
 
 
@@ -116,7 +118,7 @@ def timed(specs: Sequence[Spec]) -> dict[str, float]:
 
     Once the timings have taken 8 s, the shapes that are left go at the speed of the largest that was timed.
     """
-    by_shape: dict[Shape, list[Spec]] = {}
+    by_shape: dict[AnyShape, list[Spec]] = {}
     for spec in sorted(specs, key=lambda s: training_flops(s.shape)):
         by_shape.setdefault(spec.shape, []).append(spec)
     began, seconds, slowest = time.process_time(), {}, 0.0
@@ -125,7 +127,7 @@ def timed(specs: Sequence[Spec]) -> dict[str, float]:
             seconds |= {s.id: slowest * s.flops + _judging(s, slowest) for s in runs}
             continue
         batches = sorted({spec.batch for spec in runs})
-        of_step = np.array([_step_seconds(shape, runs[0], batch) for batch in (batches[0], batches[-1])])
+        of_step = np.array([_step_seconds(runs[0], batch) for batch in (batches[0], batches[-1])])
         slowest = float(of_step[-1] / batches[-1] / training_flops(shape))
         for s in runs:
             step = float(np.interp(s.batch, [batches[0], batches[-1]], of_step))
@@ -133,19 +135,19 @@ def timed(specs: Sequence[Spec]) -> dict[str, float]:
     return seconds
 
 
-def _step_seconds(shape: Shape, spec: Spec, batch: int) -> float:
+def _step_seconds(spec: Spec, batch: int) -> float:
     import torch
-    from torch.nn import functional
 
-    from isoloss.lab.model import Transformer
+    from isoloss.lab.task import task_of
     from isoloss.lab.trainer import optimizer_for
 
-    model = Transformer(shape, 0)
+    task = task_of(spec)
+    model = task.model(spec)
     optimizer = optimizer_for(model, spec)
-    inputs = torch.randint(shape.vocab, (batch // shape.context, shape.context))
+    made_up = task.made_up(spec, batch)
 
     def step() -> None:
-        loss = functional.cross_entropy(model(inputs).flatten(0, 1), inputs.flatten())
+        loss = task.loss(model, made_up)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from isoloss.core.accounting import sizes
 from isoloss.core.errors import DataError
 from isoloss.core.runs import Runs
+from isoloss.core.shapes import shape_from_json
+from isoloss.lab.conventions import OF_KIND
 
 Record = dict[str, Any]
 
@@ -21,15 +24,15 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "flops": lambda r: r["flops"],
     "loss": lambda r: r["loss"],
     "loss_se": lambda r: r["loss_se"],
-    "bits_per_byte": lambda r: r["bits_per_byte"],
+    "bits_per_byte": lambda r: np.nan if r["bits_per_byte"] is None else r["bits_per_byte"],
     "batch": lambda r: r["spec"]["batch"],
     "steps": lambda r: r["steps"],
     "lr": lambda r: r["spec"]["lr"],
-    "width": lambda r: r["spec"]["shape"]["width"],
-    "depth": lambda r: r["spec"]["shape"]["depth"],
-    "heads": lambda r: r["spec"]["shape"]["heads"],
-    "context": lambda r: r["spec"]["shape"]["context"],
-    "vocab": lambda r: r["spec"]["shape"]["vocab"],
+    "width": lambda r: _part(r, "width"),
+    "depth": lambda r: _part(r, "depth"),
+    "heads": lambda r: _part(r, "heads"),
+    "context": lambda r: _part(r, "context"),
+    "vocab": lambda r: _part(r, "vocab"),
     "seconds": lambda r: r["seconds"],
     "seed": lambda r: r["spec"]["seed"],
     "split": lambda r: r["spec"]["split"],
@@ -38,16 +41,61 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
 }
 
 
+OF_CLASSIFIERS: dict[str, Callable[[Record], Any]] = {
+    "error": lambda r: r.get("extras", {}).get("error_rate", np.nan),
+    "samples": lambda r: r["tokens"] / _part(r, "context"),
+    "unique_samples": lambda r: r["unique_tokens"] / _part(r, "context"),
+}
+CLASSIFIERS = ("vit", "mlp")
+
+
 def table(records: Sequence[Record], source: str = "runs trained by isoloss") -> Runs:
     """Return the runs that were trained to their end, by split, size, horizon and seed, as a table.
 
-    Runs that diverged have no loss: they are left out, and a note says how many. Raises DataError if none is left.
+    Runs of other kinds than the decoder have columns of their own besides (see `columns_of`), which are missing where a
+    run is of a kind without them. Runs that diverged have no loss: they are left out, and a note says how many. Raises
+    DataError if none is left.
     """
     done = sorted((r for r in records if r["status"] == "done"), key=_place)
     if not done:
         raise DataError(f"None of {len(records)} runs was trained to its end.", "", "Train them, then read them again.")
     columns = {name: np.array([value(r) for r in done]) for name, value in COLUMNS.items()}
-    return Runs({**columns, **_elsewhere(done)}, source, _notes(records, done))
+    shown = {name: values for name, values in columns.items() if not _is_empty(values)}
+    return Runs({**shown, **columns_of(done), **_elsewhere(done)}, source, _notes(records, done))
+
+
+def columns_of(done: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Return the columns that runs of other kinds than the decoder have, beside those that all have.
+
+    A decoder beside routed models is one of one expert; a table of decoders alone has no such columns.
+    """
+    kinds = [kind_of(r) for r in done]
+    if set(kinds) == {"decoder"}:
+        return {}
+    plain = {"decoder"} if "moe" not in kinds else set()
+    own = [{} if k in plain else sizes(shape_from_json(r["spec"]["shape"])) for r, k in _with(done)]
+    columns = {name: np.array([sizes_n.get(name, np.nan) for sizes_n in own]) for sizes_n in own for name in sizes_n}
+    if any(kind in CLASSIFIERS for kind in kinds):
+        for name, value in OF_CLASSIFIERS.items():
+            columns[name] = np.array([value(r) if k in CLASSIFIERS else np.nan for r, k in _with(done)])
+    return {"kind": np.array(kinds), **columns}
+
+
+def kind_of(record: Record) -> str:
+    """Return the kind of model that a record is of; those of decoders say none."""
+    return record["spec"]["shape"].get("kind", "decoder")
+
+
+def _with(done: Sequence[Record]) -> list[tuple[Record, str]]:
+    return [(record, kind_of(record)) for record in done]
+
+
+def _part(record: Record, name: str) -> Any:
+    return getattr(shape_from_json(record["spec"]["shape"]), name, np.nan)
+
+
+def _is_empty(values: np.ndarray) -> bool:
+    return values.dtype.kind == "f" and bool(np.isnan(values).all())
 
 
 def _elsewhere(done: Sequence[Record]) -> dict[str, np.ndarray]:
@@ -68,9 +116,16 @@ def _place(record: Record) -> tuple[Any, ...]:
 def _notes(records: Sequence[Record], done: Sequence[Record]) -> tuple[str, ...]:
     corpora = sorted({f"{r['corpus']['name']} {r['corpus']['digest'][:12]}" for r in done})
     left_out = len(records) - len(done)
+    counted = {"decoder": ("training FLOP counted per matrix product, attention causal, lookups zero",)}
+    told = [counted.get(kind) or _counted(kind) for kind in dict.fromkeys(map(kind_of, done))]
     return (
-        "training FLOP counted per matrix product, attention causal, lookups zero",
+        *(note for notes in told for note in notes),
         f"corpus {', '.join(corpora)}; losses on its frozen validation windows",
         "loss_se is the error from the finite validation set, which all runs share; seeds differ by more besides",
         *([f"{left_out} diverged runs left out"] if left_out else []),
     )
+
+
+def _counted(kind: str) -> tuple[str, ...]:
+    said = OF_KIND[kind]
+    return tuple(f"{kind}: {what} = {said[what]}" for what in ("token", "loss", "attention") if what in said)

@@ -12,11 +12,12 @@ import torch
 
 from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
-from isoloss.lab.corpus import Corpus
+from isoloss.lab.corpus import Source
 from isoloss.lab.data import check_repetition
 from isoloss.lab.evaluate import QUICK_WINDOWS, Validation, offsets
 from isoloss.lab.optimizers import optimizer_for, set_rate
 from isoloss.lab.schedule import rate, share
+from isoloss.lab.suitable import check_fit
 from isoloss.lab.task import task_of
 
 POINTS = 100  # of the loss curve that a record keeps
@@ -96,7 +97,7 @@ class NoKeeper:
         pass
 
 
-def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, keeper: Keeper | None = None) -> Outcome:
+def train_run(spec: Spec, corpus: Source, watch: Watch = lambda point: None, keeper: Keeper | None = None) -> Outcome:
     """Train `spec` on `corpus` and return its outcome; `watch` is called with each point of the loss curve.
 
     The same Spec gives the same numbers bit for bit on the same machine and versions, with one thread, whether or not
@@ -104,6 +105,7 @@ def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, kee
     Raises TrainingError if the corpus is not the one that the Spec names, RequestError if it would be repeated unasked.
     """
     check_corpus(spec, corpus)
+    check_fit(spec.shape, corpus)
     check_repetition(spec, corpus)
     keeper = keeper or NoKeeper()
     course = Course(spec)
@@ -117,7 +119,7 @@ def train_run(spec: Spec, corpus: Corpus, watch: Watch = lambda point: None, kee
     return course.outcome
 
 
-def check_corpus(spec: Spec, corpus: Corpus) -> None:
+def check_corpus(spec: Spec, corpus: Source) -> None:
     """Raise TrainingError unless `corpus` is, byte for byte, the one that `spec` was made for."""
     if (spec.corpus, spec.corpus_digest) != (corpus.name, corpus.digest):
         raise TrainingError(
@@ -125,15 +127,9 @@ def check_corpus(spec: Spec, corpus: Corpus) -> None:
             f"Here the corpus '{corpus.name}' has digest {corpus.digest[:12]}: other bytes, other losses.",
             "Make the Spec anew on this machine, or train it where its corpus is.",
         )
-    if spec.shape.vocab < corpus.vocab:
-        raise TrainingError(
-            f"The model of run {spec.id} knows {spec.shape.vocab} tokens, and '{corpus.name}' has {corpus.vocab}.",
-            "",
-            f"Give its shape vocab = {corpus.vocab}.",
-        )
 
 
-def _descend(course: Course, spec: Spec, corpus: Corpus, watch: Watch, keeper: Keeper) -> None:
+def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: Keeper) -> None:
     outcome, task = course.outcome, course.task
     looks = {max(1, round(part * spec.steps)) for part in LOOKS}
     every, start = max(1, spec.steps // POINTS), outcome.steps_done
@@ -167,6 +163,6 @@ def _point(spec: Spec, step: int, loss: float) -> dict[str, float]:
     return {"step": step + 1, "tokens": (step + 1) * spec.batch, "train_loss": loss, "lr": rate(spec, step)}
 
 
-def _look(course: Course, spec: Spec, corpus: Corpus, step: int) -> dict[str, float]:
+def _look(course: Course, spec: Spec, corpus: Source, step: int) -> dict[str, float]:
     seen = course.task.validate(course.model, spec, corpus, QUICK_WINDOWS)
     return {"step": step + 1, "tokens": (step + 1) * spec.batch, "loss": seen.loss, "loss_se": seen.loss_se}
