@@ -21,7 +21,10 @@ from isoloss.lab.data import windows
 from isoloss.lab.trainer import Outcome
 
 SCHEMA = 1
-MATHS = ("model.py", "task.py", "optimizers.py", "schedule.py", "data.py", "corpus.py", "evaluate.py", "trainer.py")
+MATHS = (
+    *("model.py", "parameterisation.py", "task.py", "optimizers.py", "muon.py", "schedule.py"),
+    *("data.py", "corpus.py", "evaluate.py", "trainer.py"),
+)
 
 
 def record_of(spec: Spec, corpus: Corpus, outcome: Outcome) -> dict[str, Any]:

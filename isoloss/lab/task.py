@@ -14,6 +14,7 @@ from isoloss.lab.corpus import Corpus
 from isoloss.lab.data import batches
 from isoloss.lab.evaluate import WINDOWS, Validation, validate
 from isoloss.lab.model import Transformer
+from isoloss.lab.parameterisation import scaling_of
 
 
 class Task(Protocol):
@@ -38,7 +39,7 @@ class NextToken:
     """A decoder predicts each token from those before it."""
 
     def model(self, spec: Spec) -> torch.nn.Module:
-        return Transformer(spec.shape, spec.seed)
+        return Transformer(spec.shape, spec.seed, scaling_of(spec.parameterisation, spec.shape))
 
     def batches(self, spec: Spec, corpus: Corpus, start: int) -> Iterator[Any]:
         for inputs, targets in batches(spec, corpus, start):
