@@ -20,7 +20,8 @@ from collections.abc import Callable
 from isoloss.core.accounting import Shape, count, training_flops
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.pool import KEEP_MEMORY, ONE_THREAD
-from isoloss.lab.recipe import batch_size, nearest, wsd_adamw
+from isoloss.lab.recipes.registry import nearest
+from isoloss.lab.recipes.wsd_adamw import batch_size, wsd_adamw
 
 PRODUCTS = [(2048, 2048, 2048), (1024, 1024, 1024), (2048, 128, 512), (2048, 512, 128), (2048, 64, 256)]
 SIZES = [(32, 2, 2), (48, 3, 3), (64, 3, 4), (80, 4, 5), (96, 4, 6), (128, 4, 8), (160, 5, 10)]

@@ -10,7 +10,7 @@ import numpy as np
 from isoloss.core.accounting import Shape
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Corpus, build_corpus
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 
 LETTERS = 16
 TINY = Shape(width=16, depth=1, heads=1)

@@ -21,7 +21,7 @@ import torch
 from isoloss.core.accounting import Shape
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import load_corpus
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 from isoloss.lab.record import environment, source_digest
 from isoloss.lab.store import Keeping
 from isoloss.lab.trainer import Course

@@ -23,7 +23,7 @@ from isoloss.lab import pace as pacing
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.designs import RefusedDesign, beside
 from isoloss.lab.ladder import declare, read_ladder
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 from isoloss.planning import plan
 from isoloss.published import published
 from isoloss.samples import ladder, ladder_toml

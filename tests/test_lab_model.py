@@ -15,7 +15,7 @@ from isoloss.core.errors import TrainingError
 from isoloss.lab.evaluate import frozen_windows, validate
 from isoloss.lab.model import Transformer
 from isoloss.lab.optimizers import optimizer_for
-from isoloss.lab.recipe import batch_size, learning_rate
+from isoloss.lab.recipes.wsd_adamw import batch_size, learning_rate
 from isoloss.lab.schedule import rate
 from isoloss.lab.trainer import train_run
 

@@ -22,7 +22,7 @@ from isoloss.lab import load_corpus, table, tokens
 from isoloss.lab.corpus import Corpus, build_corpus, load_beside
 from isoloss.lab.evaluate import frozen_windows, validate
 from isoloss.lab.ladder import declare
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 from isoloss.lab.record import record_of
 from isoloss.lab.trainer import train_run
 

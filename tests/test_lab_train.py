@@ -21,7 +21,7 @@ from isoloss.core.spec import Spec
 from isoloss.lab import load_corpus, load_records, table, train
 from isoloss.lab.pool import Pool
 from isoloss.lab.progress import BarProgress
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 from isoloss.lab.store import begun, held, missing
 from isoloss.lab.trainer import train_run
 

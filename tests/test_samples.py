@@ -18,7 +18,7 @@ from isoloss import samples
 from isoloss.core.accounting import Shape, count, training_flops
 from isoloss.core.errors import DataError
 from isoloss.lab import load_corpus, load_ladder
-from isoloss.lab.recipe import wsd_adamw
+from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 from isoloss.samples import build
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from isoloss.core import discover
 from isoloss.lab.corpus import CORPORA, known_entropy, known_exponents, load_corpus
 from isoloss.lab.ladder import load_ladder
-from isoloss.lab.recipe import RECIPES
+from isoloss.lab.recipes import RECIPES
 from isoloss.lab.running import train
 from isoloss.lab.store import load_records
 from isoloss.lab.table import table

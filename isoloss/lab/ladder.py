@@ -30,7 +30,7 @@ from isoloss.core.spec import Spec
 from isoloss.lab import dials, kinds
 from isoloss.lab.corpus import Source, load_beside, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
-from isoloss.lab.recipe import find_recipe
+from isoloss.lab.recipes import find_recipe
 
 SCHEMA = 1
 ENGINES = ("cpu",)

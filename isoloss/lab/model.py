@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isoloss.core.accounting import Shape
+from isoloss.lab.parameterisation import STANDARD, Scaling
 
 ROTARY_BASE = 10_000.0
 EMBEDDING_STD = 1.0
@@ -35,9 +36,10 @@ class SquaredReLU(torch.autograd.Function):
 class Block(nn.Module):
     """Attention and MLP, each added to the stream that runs through the model."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, scaling: Scaling = STANDARD) -> None:
         super().__init__()
         self.heads, self.head_dim = shape.heads, shape.head_dim
+        self.branch, self.sharpness = scaling.branch, scaling.attention
         self.attention_norm = nn.RMSNorm(shape.width)
         self.query_key_value = nn.Linear(shape.width, 3 * shape.width, bias=False)
         self.attention_out = nn.Linear(shape.width, shape.width, bias=False)
@@ -46,8 +48,8 @@ class Block(nn.Module):
         self.mlp_down = nn.Linear(shape.ff, shape.width, bias=False)
 
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
-        x = x + self.attend(self.attention_norm(x), rotation)
-        return x + self.mlp_down(SquaredReLU.apply(self.mlp_up(self.mlp_norm(x))))
+        x = torch.add(x, self.attend(self.attention_norm(x), rotation), alpha=self.branch)
+        return torch.add(x, self.mlp_down(SquaredReLU.apply(self.mlp_up(self.mlp_norm(x)))), alpha=self.branch)
 
     def attend(self, x: Tensor, rotation: Tensor) -> Tensor:
         batch, context, width = x.shape
@@ -56,20 +58,23 @@ class Block(nn.Module):
         turned = torch.view_as_complex(query_key.unflatten(-1, (self.head_dim // 2, 2))) * rotation
         query, key = torch.view_as_real(turned).flatten(-2).permute(2, 0, 3, 1, 4)
         value = mixed[:, :, 2].transpose(1, 2)
-        looked_at = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        looked_at = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.sharpness)
         return self.attention_out(looked_at.transpose(1, 2).reshape(batch, context, width))
 
 
 class Transformer(nn.Module):
-    """A transformer of this shape; all randomness of its start comes from `seed`."""
+    """A transformer of this shape; all randomness of its start comes from `seed`.
+
+    `scaling` holds the factors of a parameterisation on branches, attention and logits.
+    """
 
     rotation: Tensor
 
-    def __init__(self, shape: Shape, seed: int) -> None:
+    def __init__(self, shape: Shape, seed: int, scaling: Scaling = STANDARD) -> None:
         super().__init__()
         self.embedding = nn.Embedding(shape.vocab, shape.width)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
-        self.norm = nn.RMSNorm(shape.width)
+        self.blocks = nn.ModuleList(Block(shape, scaling) for _ in range(shape.depth))
+        self.norm, self.logits = nn.RMSNorm(shape.width), scaling.logits
         self.head = nn.Linear(shape.width, shape.vocab, bias=False)
         self.register_buffer("rotation", rotation(shape), persistent=False)
         self.start(seed)
@@ -92,7 +97,8 @@ class Transformer(nn.Module):
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x, self.rotation[: tokens.shape[1]])
-        return self.head(self.norm(x))
+        x = self.norm(x)
+        return self.head(x if self.logits == 1 else x * self.logits)
 
 
 def rotation(shape: Shape) -> Tensor:

@@ -20,6 +20,7 @@ from isoloss.lab.evaluate import WINDOWS, Validation, frozen_windows, validate
 from isoloss.lab.model import Transformer
 from isoloss.lab.models.blocks import agreeing
 from isoloss.lab.models.moe import BALANCE, RoutedTransformer
+from isoloss.lab.parameterisation import scaling_of
 from isoloss.lab.translating import Translation
 
 ROUTES_SEEN = 64  # windows on which the load of experts is measured
@@ -56,7 +57,8 @@ class NextToken:
 
     def model(self, spec: Spec) -> torch.nn.Module:
         assert isinstance(spec.shape, Shape)
-        return agreeing(Transformer(spec.shape, spec.seed), spec.shape)
+        scaling = scaling_of(spec.parameterisation, spec.shape)
+        return agreeing(Transformer(spec.shape, spec.seed, scaling), spec.shape)
 
     def batches(self, spec: Spec, corpus: Corpus, start: int) -> Iterator[Any]:
         for inputs, targets in batches(spec, corpus, start):

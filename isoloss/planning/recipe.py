@@ -18,7 +18,7 @@ from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
 from isoloss.core.plan import Option
 from isoloss.lab.corpus import VOCAB
-from isoloss.lab.recipe import batch_size, learning_rate
+from isoloss.lab.recipes.wsd_adamw import batch_size, learning_rate
 from isoloss.planning import cost, intervals, literature
 from isoloss.planning.compute import compute
 from isoloss.planning.shape import Style, nearest, sizes
