@@ -6,10 +6,25 @@
 from __future__ import annotations
 
 from isoloss.lab.corpus import CORPORA, load_corpus
+from isoloss.lab.flags import flags
+from isoloss.lab.index import listing, rebuild
 from isoloss.lab.ladder import load_ladder
 from isoloss.lab.recipe import RECIPES
 from isoloss.lab.running import train
+from isoloss.lab.seeding import more_seeds
 from isoloss.lab.store import load_records
 from isoloss.lab.table import table
 
-__all__ = ["CORPORA", "RECIPES", "load_corpus", "load_ladder", "load_records", "table", "train"]
+__all__ = [
+    "CORPORA",
+    "RECIPES",
+    "flags",
+    "listing",
+    "load_corpus",
+    "load_ladder",
+    "load_records",
+    "more_seeds",
+    "rebuild",
+    "table",
+    "train",
+]
