@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from isoloss.core.plan import Plan
     from isoloss.core.runs import Runs
     from isoloss.core.spec import Spec
-    from isoloss.designing import design
+    from isoloss.designing import design, train
     from isoloss.fitting import profile
     from isoloss.fitting.envelope import envelope
     from isoloss.fitting.isoflop import isoflop
-    from isoloss.lab import train
     from isoloss.loaders import read
     from isoloss.planning import multiplier, plan
     from isoloss.reporting import report
@@ -93,7 +92,7 @@ _HOMES = {
     "profile": "isoloss.fitting",
     "read": "isoloss.loaders",
     "report": "isoloss.reporting",
-    "train": "isoloss.lab",
+    "train": "isoloss.designing",
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import isoloss as il
 from isoloss.cli.app import app
 from isoloss.core.errors import DesignError, RequestError
 from isoloss.core.runs import Runs
@@ -238,15 +239,49 @@ def test_the_command_refuses_previews_and_goes_on_when_forced(tmp_path: Path, mo
     assert "collinear" in told and "--force" in told and not Path(out).exists()
     dry = json.loads(isoloss("train", path, "--out", out, "--dry-run", "--json"))
     assert [r["code"] for r in dry["refusals"]] == ["collinear"] and not Path(out).exists()
-    trained = []
+    trained: list[Any] = []
+    heard: dict[str, Any] = {}
+
+    def kept(every: float, keep: bool) -> dict[str, Any]:
+        return {"checkpoint_every": every, "keep_checkpoints": keep}
 
     def stand_in(specs, **how):
         trained.extend(specs)
+        heard.update(how)
+        heard.pop("out")
         return Runs({"loss": np.array([2.0])})
 
     monkeypatch.setattr("isoloss.lab.train", stand_in)
+    monkeypatch.setattr("isoloss.lab.load_records", lambda out: [])
     isoloss("train", path, "--out", out, "--force")
-    assert len(trained) == 6
+    assert len(trained) == 6 and heard == {"workers": None, "split": None, **kept(60.0, False)}
+    isoloss(
+        "train", path, "--out", out, "--force", "--checkpoint-every", "5", "--keep-checkpoints", "--more-seeds", "2"
+    )
+    assert len(trained) == 6 + 6 + 8 and heard == {"workers": None, "split": None, **kept(5.0, True)}
+    assert [spec.seed for spec in trained[-3:]] == [0, 1, 1]
+
+
+def test_training_from_python_is_refused_as_from_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: dict[str, Any] = {}
+    monkeypatch.setattr("isoloss.lab.train", lambda specs, out, **how: heard.update(how, specs=specs))
+    with pytest.raises(RefusedDesign, match="collinear"):
+        il.train(declare(**RAY), tmp_path)
+    assert not heard
+    il.train(declare(**RAY), tmp_path, force=True, workers=3)
+    assert len(heard["specs"]) == 6 and heard["workers"] == 3
+    il.train(ladder_file(tmp_path, GRID), tmp_path / "runs", keep_checkpoints=True)
+    assert len(heard["specs"]) == 16 and heard["keep_checkpoints"]
+
+
+def test_the_dry_run_counts_trunks_once_and_says_what_separate_runs_would_cost() -> None:
+    specs = declare(dials=[1, 2, 3, 4], tokens=[200_000, 400_000, 800_000, 1_600_000], forks=True)
+    seen = preview(specs, workers=2)
+    assert seen.flops_apart == pytest.approx(sum(spec.flops for spec in specs))
+    assert 0.6 < seen.flops / seen.flops_apart < 0.65 and seen.cpu_seconds < seen.cpu_seconds_apart
+    assert seen.wall_seconds < seen.cpu_seconds
+    assert "separate runs would cost" in str(seen) and max(map(len, str(seen).splitlines())) <= 100
+    assert "separate runs" not in str(preview(declare(**GRID)))
 
 
 def test_mistakes_in_words_are_answered(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_laws_of_routed_models_are_fitted_to_a_trained_ladder(monkeypatch: pytes
 @pytest.mark.parametrize("name", ["moe, top-k", "encoder-decoder", "vit", "mlp"])
 def test_any_kind_is_timed(name: str) -> None:
     spec = spec_of(SHAPES[name], steps=4)
-    assert timed([spec])[spec.id] > 0
+    assert min(timed([spec])[spec.id]) > 0
 
 
 def test_the_digest_of_the_code_reads_the_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,9 +81,18 @@ def command(out: Path, specs: list[Spec], workers: int, every: float) -> subproc
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_end_with_the_same_table(tmp_path: Path) -> None:
     specs = [tiny(seed, tokens) for seed in range(5) for tokens in (40_000, 80_000, 120_000, 240_000)]
-    chance, out, killed = random.Random(2), tmp_path / "killed", 0
     uncut = start(tmp_path / "uncut", specs)
-    while killed < 10:
+    kill_ten_times(tmp_path / "killed", specs, seed=2)
+    uncut.join()
+    same_tables(tmp_path / "killed", tmp_path / "uncut")
+    resumed = [record["resumed_at"] for record in load_records(tmp_path / "killed") if record["resumed_at"]]
+    assert resumed, "not one of ten kills hit a run that had a checkpoint"
+
+
+def kill_ten_times(out: Path, specs: list[Spec], seed: int) -> None:
+    """Train 20 runs by a command that is killed ten times, at random moments, with all its processes."""
+    chance = random.Random(seed)
+    for _ in range(10):
         process = command(out, specs, workers=2, every=0.2)
         before = len(missing(out, specs))
         wait_for(lambda before=before: under_way(out) or len(missing(out, specs)) < before, 120)
@@ -91,14 +100,10 @@ def test_ten_kills_at_random_moments_end_with_the_same_table(tmp_path: Path) -> 
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() != 0, "the ladder is too short for ten kills"
         process.communicate()
-        killed += 1
     last = command(out, specs, workers=2, every=0.2)
     _, said = last.communicate()
     assert last.returncode == 0, said
-    uncut.join()
-    same_tables(out, tmp_path / "uncut")
-    resumed = [record["resumed_at"] for record in load_records(out) if record["resumed_at"]]
-    assert len(load_records(out)) == 20 and resumed, "not one of ten kills hit a run that had a checkpoint"
+    assert len(load_records(out)) == 20
 
 
 def under_way(out: Path) -> bool:
@@ -196,7 +201,7 @@ FULL_DISK = """
 import json, os, pathlib, sys, torch
 from lab_store_help import tiny
 from isoloss.core.errors import OutputError
-from isoloss.lab.checkpoint import Stopped
+from isoloss.lab.keeper import Stopped
 from isoloss.lab.index import listing
 from isoloss.lab.store import Keeping
 from isoloss.lab.worker import train_to

@@ -20,9 +20,11 @@ from lab_store_help import events, prepare_forks, served, start, tiny, wait_for
 from isoloss.core.errors import RequestError
 from isoloss.core.spec import Spec
 from isoloss.lab import train
-from isoloss.lab.checkpoint import FolderKeeper, Stopped, read_checkpoint
+from isoloss.lab.checkpoint import read_checkpoint
+from isoloss.lab.keeper import FolderKeeper, Stopped
 from isoloss.lab.store import Keeping, status_of
 from isoloss.lab.trainer import Course, Outcome, train_run
+from isoloss.lab.trunkstates import TrunkFolder
 
 SPEC = markov_spec(markov_corpus(), SMALL, tokens=25_600, batch=128)
 
@@ -34,7 +36,8 @@ def forks() -> None:
 
 def keeper_for(folder: Path, keeping: Keeping, stop_at: int | None, heard: list[dict[str, Any]]) -> FolderKeeper:
     folder.mkdir(exist_ok=True)
-    keeper = FolderKeeper(folder, SPEC, keeping, lambda: False, heard.append)
+    keeper = FolderKeeper(folder, SPEC, keeping, lambda: False, lambda e: e["event"] == "left" or heard.append(e))
+    keeper.trunk = TrunkFolder(folder, SPEC)  # of its own: the folders of other tests lie beside this one
     look, seen = keeper.look, []
 
     def looked(course: Course) -> None:
@@ -75,7 +78,13 @@ def differences(one: tuple[Outcome, dict[str, Any], Any], other: tuple[Outcome, 
 def flattened(state: dict[str, Any]) -> dict[Any, Any]:
     weights = {f"model {name}": value for name, value in state["model"].items()}
     moments = {(number, name): value for number, m in state["optimizer"]["state"].items() for name, value in m.items()}
-    return {**weights, **moments, "groups": state["optimizer"]["param_groups"], "recent": state["recent"]}
+    return {
+        **weights,
+        **moments,
+        "groups": state["optimizer"]["param_groups"],
+        "losses": state["losses"],
+        "looks": state["looks"],
+    }
 
 
 def same(one: Any, other: Any) -> bool:
@@ -95,13 +104,14 @@ def test_writing_a_checkpoint_after_every_step_changes_nothing(uncut, tmp_path: 
     assert not differences(trained(tmp_path, (40,), every=0), uncut)
 
 
-@pytest.mark.parametrize("forgotten", ["optimizer", "recent", "model", "outcome"])
+@pytest.mark.parametrize("forgotten", ["optimizer", "losses", "looks", "model", "outcome"])
 def test_what_a_checkpoint_forgets_shows(forgotten: str, uncut, tmp_path: Path, monkeypatch) -> None:
     """The comparison above would see each part that is not brought back."""
     restore = Course.restore
 
     def forgetful(course: Course, state: dict[str, Any]) -> None:
-        restore(course, {**state, forgotten: Course(SPEC).state()[forgotten]})
+        fresh = {**Course(SPEC).state(), "losses": torch.zeros_like(state["losses"])}
+        restore(course, {**state, forgotten: fresh[forgotten]})
 
     monkeypatch.setattr(Course, "restore", forgetful)
     assert differences(trained(tmp_path, (SPEC.steps // 2 + 1,)), uncut)

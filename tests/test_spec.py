@@ -41,7 +41,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recipe": "other",
     "optimizer": "muon",
     "parameterisation": "completep",
-    "schedule": "cosine",
+    "schedule": "wsd-s",
     "decays": (128 * 20,),
     "ema": 10,
 }
@@ -51,7 +51,10 @@ def test_equal_content_has_equal_ids_and_any_other_content_another() -> None:
     assert dataclasses.replace(SPEC).id == SPEC.id
     content = {name for role in ("scientific", "nuisance", "fixed") for name in roles(role)} - {"dtype"}
     assert content == set(OTHER_VALUES)
-    ids = {dataclasses.replace(SPEC, **{name: value}).id for name, value in OTHER_VALUES.items()}
+    together = {"decays": {"schedule": "wsd-s"}}
+    ids = {
+        dataclasses.replace(SPEC, **{name: value, **together.get(name, {})}).id for name, value in OTHER_VALUES.items()
+    }
     assert len(ids | {SPEC.id}) == len(OTHER_VALUES) + 1
 
 
@@ -108,6 +111,15 @@ def test_json_that_is_no_spec_is_refused(change: dict) -> None:
         ({"lr": float("nan")}, "learning rate of nan"),
         ({"max_epochs": 0.0}, "seen 0.0 times"),
         ({"dtype": "float8"}, "Known: float32"),
+        ({"schedule": "cosine"}, "'cosine' has no cooldown, and the run asks for 4"),
+        ({"decays": (2560,)}, "'wsd' decays once"),
+        (
+            {"schedule": "wsd-s", "decays": (2560, 2560)},
+            "not increasing multiples of the batch, 256 tokens, below 5120",
+        ),
+        ({"schedule": "wsd-s", "decays": (5120,)}, "not increasing multiples"),
+        ({"schedule": "wsd-s", "decays": (2561,)}, "not increasing multiples"),
+        ({"schedule": "wsd-s", "decays": (0,)}, "not increasing multiples"),
     ],
 )
 def test_contradictions_are_refused_with_words(wrong: dict, words: str) -> None:

@@ -83,7 +83,17 @@ class Runs:
         return next((label for label in labels if name in label.lower()), alike[0] if alike else "")
 
     def __add__(self, other: Runs) -> Runs:
-        """Both tables' rows; a column that one lacks is NaN (quantities) or '' (labels) there."""
+        """Both tables' rows; a column that one lacks is NaN (quantities) or '' (labels) there.
+
+        Raises DataError where one holds runs and the other points of averaged weights on the way (column `points`).
+        """
+        kinds = [set(map(str, runs["points"])) if "points" in runs else {"final"} for runs in (self, other)]
+        if len(kinds[0] | kinds[1]) > 1:
+            raise DataError(
+                f"Points of two kinds cannot be one table: {', '.join(sorted(kinds[0] | kinds[1]))}.",
+                f"From: {self.source} and {other.source}. A law fitted to both would take one kind for the other.",
+                "Fit them apart.",
+            )
         names = list(dict.fromkeys([*self.columns, *other.columns]))
         joined = {n: np.concatenate([_or_blank(self, n), _or_blank(other, n)]) for n in names}
         notes = tuple(dict.fromkeys([*self.notes, *other.notes]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import Field, dataclass, field, fields
+from itertools import pairwise
 from typing import Any
 
 from isoloss.core.accounting import count, training_flops
@@ -14,6 +15,7 @@ from isoloss.core.shapes import KINDS, AnyShape, shape_from_json, shape_to_json
 
 SCHEMA = 1
 DTYPES = ("float32",)
+COOLED = ("wsd", "wsd-s")  # schedules that end in a cooldown of `cooldown_steps`
 
 # Roles after Godbole et al., Deep Learning Tuning Playbook (2023): what is measured, what is tuned or averaged away for
 # each measured value, what stays the same. A label is no part of the run and none of its identity.
@@ -32,11 +34,11 @@ class Spec:
     `tokens` (a multiple of `batch`, which is in tokens and a multiple of the context) are seen in `tokens / batch`
     steps: `warmup_steps` of linear rise to `lr`, then what `schedule` says; for "wsd" a constant rate and a linear fall
     to zero over the last `cooldown_steps`. `decays` are the ends, in tokens, of cooldowns before the last one, after
-    each of which the rate returns to its peak ("wsd-s"). `ema` is the memory, in steps, of an average of the weights
-    that is looked at beside them; 0 keeps none. `max_epochs` is how often the corpus may be repeated. `split`,
-    `note` and `judged_on`, the names of further corpora that the trained model is judged on, are labels: they are kept
-    in the record and do not change the id; an option at its default is no part of the id either. Raises
-    RequestError where the parts contradict each other.
+    each of which the rate returns to its peak ("wsd-s"); each takes the same share of what was seen by its end. `ema`
+    is the memory, in steps, of an average of the weights that is looked at beside them; 0 keeps none. `max_epochs` is
+    how often the corpus may be repeated. `split`, `note` and `judged_on`, the names of further corpora that the trained
+    model is judged on, are labels: they are kept in the record and do not change the id; an option at its default is no
+    part of the id either. Raises RequestError where the parts contradict each other.
     """
 
     shape: AnyShape = field(metadata=SCIENTIFIC)
@@ -166,6 +168,30 @@ def _check_schedule(spec: Spec) -> None:
             f"{spec.steps} steps.",
             "",
             "Train on more tokens, with a smaller batch, or warm up for less.",
+        )
+    if spec.cooldown_steps and spec.schedule not in COOLED:
+        raise RequestError(
+            f"The schedule '{spec.schedule}' has no cooldown, and the run asks for {spec.cooldown_steps} steps of one.",
+            f"Schedules with a cooldown: {', '.join(COOLED)}.",
+            "Set cooldown_steps to 0.",
+        )
+    _check_decays(spec)
+
+
+def _check_decays(spec: Spec) -> None:
+    if spec.decays and spec.schedule != "wsd-s":
+        raise RequestError(
+            f"The schedule '{spec.schedule}' decays once, and the run asks for {len(spec.decays)} decays before.",
+            "",
+            'Choose schedule="wsd-s", or leave the decays out.',
+        )
+    ends = (0, *spec.decays, spec.tokens)
+    if any(end % spec.batch for end in spec.decays) or any(b <= a for a, b in pairwise(ends)):
+        raise RequestError(
+            f"The decays {spec.decays} are not increasing multiples of the batch, {spec.batch} tokens, below "
+            f"{spec.tokens} tokens.",
+            "",
+            "Give the tokens at which each decay before the last one ends.",
         )
 
 

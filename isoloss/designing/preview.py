@@ -21,6 +21,7 @@ from isoloss.lab.designs import HELD_OUT, Refusal, cells_of, compute
 from isoloss.lab.pace import Pace, pace
 from isoloss.lab.running import cores
 from isoloss.lab.store import load_records
+from isoloss.lab.trunks import shares_left
 
 COLUMNS = ("width", "depth", "params", "body", "matmul", "tokens", "a param", "epochs", "FLOP", "runs", "CPU time")
 
@@ -57,7 +58,8 @@ class Cell:
 class Preview:
     """Every cell, what all of it costs, why it would be refused, and what its fit is expected to tell, or why not.
 
-    `todo` counts the runs that are not recorded yet; `flops`, `cpu_seconds` and `wall_seconds` are theirs.
+    `todo` counts the runs that are not recorded yet; `flops`, `cpu_seconds` and `wall_seconds` are what they will
+    spend, and `flops_apart` and `cpu_seconds_apart` what they would if no two of them shared a trunk.
     """
 
     cells: tuple[Cell, ...]
@@ -65,6 +67,8 @@ class Preview:
     flops: float
     cpu_seconds: float
     wall_seconds: float
+    flops_apart: float
+    cpu_seconds_apart: float
     workers: int
     how: str
     corpus: str
@@ -92,6 +96,8 @@ class Preview:
             "flops": self.flops,
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
+            "flops_apart": self.flops_apart,
+            "cpu_seconds_apart": self.cpu_seconds_apart,
             "workers": self.workers,
             "timed_by": self.how,
             "corpus": self.corpus,
@@ -112,7 +118,13 @@ class Preview:
             f"{spent(self.wall_seconds)} by {sides} if the cores are free (from {self.how}, final validation "
             "included)."
         )
-        return [text.wrapped(head), text.wrapped(cost)]
+        if self.flops == self.flops_apart:
+            return [text.wrapped(head), text.wrapped(cost)]
+        apart = (
+            f"Runs that share a trunk train it once: separate runs would cost {compute(self.flops_apart)} and "
+            f"{spent(self.cpu_seconds_apart)} of CPU time, for the same records."
+        )
+        return [text.wrapped(head), text.wrapped(cost), text.wrapped(apart)]
 
 
 def preview(
@@ -138,6 +150,7 @@ def preview(
     ended = {record["id"] for record in records}
     done = {spec.id for spec in specs} & ended
     todo = [spec for spec in specs if spec.id not in done]
+    left = shares_left(todo, Path(out) if out is not None else None)
     timed = pace(specs, records)
     workers = workers or cores()
     told, silent = _expected(
@@ -146,9 +159,11 @@ def preview(
     return Preview(
         cells=_cells(specs, done, timed),
         todo=len(todo),
-        flops=math.fsum(spec.flops for spec in todo),
-        cpu_seconds=timed.of(todo),
-        wall_seconds=timed.wall(todo, workers),
+        flops=math.fsum(spec.flops * left[spec.id] for spec in todo),
+        cpu_seconds=timed.of(todo, left),
+        wall_seconds=timed.wall(todo, workers, left),
+        flops_apart=math.fsum(spec.flops for spec in todo),
+        cpu_seconds_apart=timed.of(todo),
         workers=min(workers, max(len(todo), 1)),
         how=timed.how,
         corpus=_corpora(specs),

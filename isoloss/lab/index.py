@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from isoloss.core.errors import IsolossError, OutputError
 from isoloss.core.spec import Spec
-from isoloss.lab.store import Record, Status, last_point, read_record, status_of
+from isoloss.lab.store import ENDED, Record, Status, last_point, read_record, status_of
 
 NAME = "index.sqlite"
 PATIENCE = 30.0  # seconds to wait for another writer
@@ -85,6 +85,11 @@ def rebuild(folder: str | Path) -> Listing:
     """Make the index anew from the runs' folders alone and return what it lists."""
     _drop(Path(folder))
     return listing(folder)
+
+
+def ended(folder: Path, rows: Iterable[Row]) -> list[Record]:
+    """Return the records of those of `rows` that have ended."""
+    return [read_record(folder / row.id / "record.json") for row in rows if row.status in ENDED]
 
 
 def row_of(folder: Path) -> Row:

@@ -9,9 +9,11 @@ budgets = [3e11, 1e12, 3e12]
 Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the nearest dial is taken) or `shapes`
 ({ width = 32, depth = 2, heads = 2 }), of a decoder or of another `kind`, which has keys of its own (see kinds.py).
 Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for as long as the budget lasts, an isoFLOP
-curve) or `horizons` (tokens per parameter, all parameters counted). `seeds`, `lr`, `batch`, `max_epochs` and the labels
-`split` ("test" holds runs out) and `note` may be added, and `recipe`, `engine`, `name` and `judged_on` (further
-corpora, each of whose frozen windows the trained models are judged on) on top.
+curve) or `horizons` (tokens per parameter, all parameters counted). `seeds`, `lr`, `batch`, `max_epochs`, `ema` (steps
+of memory of averaged weights) and the labels `split` ("test" holds runs out) and `note` may be added, and `recipe`,
+`engine`, `name` and `judged_on` (further corpora, on whose frozen windows the trained models are judged) on top.
+`forks = true` lets all horizons of a size and seed share a trunk (trunks.py), `schedule` names another schedule than
+the recipe's; "wsd-s" is one continuous run that cools down at every horizon.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from isoloss.core.accounting import count, training_flops
@@ -30,7 +34,8 @@ from isoloss.core.spec import Spec
 from isoloss.lab import dials, kinds
 from isoloss.lab.corpus import Source, load_beside, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
-from isoloss.lab.recipes import find_recipe
+from isoloss.lab.recipes import Recipe, find_recipe
+from isoloss.lab.schedule import SCHEDULES
 
 SCHEMA = 1
 ENGINES = ("cpu",)
@@ -40,7 +45,9 @@ NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
 OPTIONS = {"lr": float, "batch": int, "max_epochs": float, "split": str, "note": str}
-GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS, **kinds.KEYS}
+SCHEDULING = {"forks": bool, "schedule": str, "ema": int}
+LENGTHLESS = ("wsd", "wsd-s", "constant")  # schedules whose first rates are the same however long the run
+GRID = {**dict.fromkeys((*SIZES, *HORIZONS, "seeds"), list), **OPTIONS, **SCHEDULING, **kinds.KEYS}
 SHAPE = {"width": int, "depth": int, "heads": int, "context": int, "ff": int, "tied": bool}
 NEEDED_IN_SHAPE = ("width", "depth", "heads")
 
@@ -116,9 +123,75 @@ def grid_of(grid: dict[str, Any], recipe: str, corpus: Source, where: str) -> li
     seeds = integers(grid, "seeds", 0, where) if "seeds" in grid else [0]
     options = {key: grid[key] for key in OPTIONS if key in grid}
     make = find_recipe(recipe)
+    is_one_run = grid.get("schedule") == "wsd-s"
+    column = sharing if grid.get("forks") or is_one_run else separate
+    columns = {
+        (shape, seed): scheduled(column(make, shape, [h(shape) for h in horizons], corpus, seed, options), grid, where)
+        for shape, seed in product(shapes, seeds)
+    }
+    return [columns[shape, seed][place] for shape, place, seed in product(shapes, range(len(horizons)), seeds)]
+
+
+def separate(
+    make: Recipe, shape: AnyShape, horizons: Sequence[int], corpus: Source, seed: int, options: dict[str, Any]
+) -> list[Spec]:
+    """Return one size and seed at every horizon, each with the recipe's batch, rate and warm-up for it."""
+    return [make(shape, tokens, corpus, seed, **options) for tokens in horizons]
+
+
+def sharing(
+    make: Recipe, shape: AnyShape, horizons: Sequence[int], corpus: Source, seed: int, options: dict[str, Any]
+) -> list[Spec]:
+    """Return one size and seed at every horizon such that all can share a trunk.
+
+    All have the batch, the rate and whatever else the recipe gives to the geometric mean of the horizons, and the
+    warm-up of the shortest; the cooldowns are the recipe's own for each.
+    """
+    middle = make(shape, round(geometric_mean(horizons)), corpus, seed, **options)
+    alike = {**options, "batch": middle.batch, "lr": middle.lr}
+    specs = separate(make, shape, horizons, corpus, seed, alike)
+    warmup = min(specs, key=lambda spec: spec.tokens).warmup_steps
     return [
-        make(shape, tokens_for(shape), corpus, seed, **options)
-        for shape, tokens_for, seed in product(shapes, horizons, seeds)
+        replace(middle, tokens=spec.tokens, cooldown_steps=spec.cooldown_steps, warmup_steps=warmup) for spec in specs
+    ]
+
+
+def scheduled(specs: list[Spec], grid: dict[str, Any], where: str) -> list[Spec]:
+    """Return the horizons of one size and seed with the schedule and averaging that a [[runs]] table asks for."""
+    name = grid.get("schedule", specs[0].schedule)
+    if name not in SCHEDULES:
+        raise UnknownNameError("schedule", name, SCHEDULES)
+    if grid.get("forks") and name not in LENGTHLESS:
+        raise RequestError(
+            f"{where}: runs with the schedule '{name}' cannot share a trunk.",
+            f"Its rates depend on the length of the run; those of {', '.join(LENGTHLESS)} do not.",
+            "Leave forks out, or choose another schedule.",
+        )
+    if name == "wsd-s":
+        specs = decaying(specs)
+    elif name != specs[0].schedule:
+        specs = [replace(spec, schedule=name, cooldown_steps=0) for spec in specs]
+    return [replace(spec, ema=grid.get("ema", spec.ema)) for spec in specs]
+
+
+def decaying(specs: list[Spec]) -> list[Spec]:
+    """Return the horizons as one continuous run that cools down at each: every one is the beginning of the next.
+
+    Horizons are rounded to multiples of as many batches as give all cooldowns exactly the same share of their runs.
+    """
+    longest = max(specs, key=lambda spec: spec.steps)
+    cooled = Fraction(longest.cooldown_steps, longest.steps).limit_denominator(10)
+    unit = cooled.denominator
+    steps = [max(1, round(spec.steps / unit)) * unit for spec in specs]
+    return [
+        replace(
+            spec,
+            schedule="wsd-s",
+            tokens=own * spec.batch,
+            cooldown_steps=int(own * cooled),
+            decays=tuple(spec.batch * other for other in sorted(set(steps)) if other < own),
+        )
+        for spec, own in zip(specs, steps, strict=True)
     ]
 
 

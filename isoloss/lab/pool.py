@@ -2,7 +2,8 @@
 
 One thread a model and one process a core beats one model on all cores by 4 to 42 percent and does not collapse when
 something else runs on the machine. A run that another process is training is left for later, and taken up if that one
-ends without a record of it.
+ends without a record of it. A run that branches off from a trunk waits for it, but only while somebody trains it and
+has not passed the place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
@@ -22,7 +22,8 @@ from typing import Any
 
 from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
-from isoloss.lab.store import Keeping, is_recorded, note_failure, read_record, status_of
+from isoloss.lab.store import Keeping, is_recorded, last_point, note_failure, read_record, status_of
+from isoloss.lab.trunks import Branch, branches, shares_left, state_path
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -48,10 +49,13 @@ class Pool:
     def __init__(self, out: Path, workers: int, listen: Listener, keeping: Keeping | None = None) -> None:
         self.out, self.workers, self.listen, self.keeping = out, workers, listen, keeping or Keeping()
         self.todo: list[Spec] = []
+        self.open: set[str] = set()  # ids of the runs that have not ended, however they do
+        self.reached: dict[str, int] = {}  # steps of the runs that are trained here
+        self.branches: dict[str, Branch] = {}
         self.elsewhere: dict[str, Spec] = {}
         self.failed: dict[str, str] = {}
         self.processes: set[subprocess.Popen[str]] = set()
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()  # waited on for news: a run that ended, a state that was left
         self.stopped = False
 
     def train(self, specs: Sequence[Spec]) -> None:
@@ -59,7 +63,9 @@ class Pool:
 
         An interrupt lets every process keep its run first; a second one does not wait for that.
         """
-        self.todo = sorted(specs, key=lambda spec: spec.flops)
+        left, self.branches = shares_left(specs, self.out), branches(specs)
+        self.todo = sorted(specs, key=lambda spec: spec.flops * left[spec.id])
+        self.open = {spec.id for spec in specs}
         try:
             self._serve_all(min(self.workers, len(specs)))
         except KeyboardInterrupt:
@@ -88,19 +94,28 @@ class Pool:
                     spec = self._next()
 
     def _next(self) -> Spec | None:
-        """Return a run to train; wait where there is none but those that other processes train."""
+        """Return a run to train; wait where those that are left are trained elsewhere, or wait for their trunks."""
         while True:
             with self.lock:
-                if self.stopped:
+                if self.stopped or not (self.todo or self.elsewhere):
                     return None
-                if self.todo:
-                    return self.todo.pop()
+                ready = next((spec for spec in reversed(self.todo) if not self._waits(spec)), None)
+                if ready:
+                    self.todo.remove(ready)
+                    return ready
+                self.lock.wait(POLL)
                 waiting = list(self.elsewhere.values())
-            if not waiting:
-                return None
-            time.sleep(POLL)
             for spec in waiting:
                 self._look_elsewhere(spec)
+
+    def _waits(self, spec: Spec) -> bool:
+        """Say whether a run's trunk is, or will be, trained by somebody who has yet to leave what it begins from."""
+        branch = self.branches.get(spec.id)
+        if not branch or branch.trunk.id not in self.open or state_path(self.out, spec, branch.step).exists():
+            return False
+        if branch.trunk.id in self.elsewhere:
+            return last_point(self.out / branch.trunk.id).get("step", 0) <= branch.step
+        return self.reached.get(branch.trunk.id, 0) <= branch.step
 
     def _look_elsewhere(self, spec: Spec) -> None:
         """Take up a run that another process trained or left; one that it still trains is waited for."""
@@ -112,6 +127,7 @@ class Pool:
                 return
             if not recorded:
                 self.todo.append(spec)
+            self.lock.notify_all()
         if recorded:
             record = read_record(self.out / spec.id / "record.json")
             outcome = {"status": record["status"], "loss": record["loss"]}
@@ -162,6 +178,11 @@ class Pool:
         with self.lock:
             if self.stopped:
                 return
+            if event["event"] in ("ended", "refused", "stopped"):
+                self.open.discard(event["id"])
+            self.reached[event["id"]] = event.get("step", self.reached.get(event["id"], 0))
+            if event["event"] != "point":
+                self.lock.notify_all()
             if event["event"] == "refused":
                 self.failed[event["id"]] = event["error"]
             if event["event"] == "stopped":
@@ -171,6 +192,7 @@ class Pool:
     def _stop(self) -> None:
         with self.lock:
             self.stopped = True
+            self.lock.notify_all()
             for process in self.processes:
                 process.terminate()
 

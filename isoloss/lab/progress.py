@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
 from isoloss.core.spec import Spec
+from isoloss.lab.flags import Flag
+from isoloss.lab.trunks import shares_left
 
 PLAIN_EVERY = 30.0  # seconds
 NEWS = {
     "resumed": "goes on from its checkpoint at step {step}",
-    "restarted": "trained from its beginning, for {why}",
+    "restarted": "does not go on from its checkpoint, for {why}",
+    "forked": "goes on from step {step} of its trunk",
+    "unforked": "does not go on from step {step} of its trunk, for {why}",
     "busy": "left for later: {error}",
     "stopped": "stopped and kept at step {step}",
 }
@@ -24,12 +28,14 @@ class PlainProgress:
 
     def __init__(self, specs: Sequence[Spec]) -> None:
         self.specs = {spec.id: spec for spec in specs}
-        self.done_flops, self.ended = dict.fromkeys(self.specs, 0.0), 0
-        self.inherited = 0.0
+        left = shares_left(specs)
+        self.inherited = {spec.id: spec.flops * (1 - left[spec.id]) for spec in specs}  # done by trunks, or before
+        self.done_flops, self.ended = dict(self.inherited), 0
         self.started = self.said = time.monotonic()
 
     def __enter__(self) -> PlainProgress:
-        self.say(f"training {len(self.specs)} runs, {sum(spec.flops for spec in self.specs.values()):.3g} FLOP")
+        flops = sum(spec.flops - self.inherited[spec.id] for spec in self.specs.values())
+        self.say(f"training {len(self.specs)} runs, {flops:.3g} FLOP")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -41,19 +47,20 @@ class PlainProgress:
             self.done_flops[spec.id] = spec.flops * event["tokens"] / spec.tokens
         elif event["event"] in NEWS:
             self.say(f"{describe(spec)}: {NEWS[event['event']].format(**event)}")
-            if event["event"] == "resumed":
+            if event["event"] in ("resumed", "forked"):
                 self.done_flops[spec.id] = spec.flops * event["step"] / spec.steps
-                self.inherited += self.done_flops[spec.id]
+                self.inherited[spec.id] = self.done_flops[spec.id]
         elif event["event"] in ("ended", "refused"):
             self.done_flops[spec.id] = spec.flops
-            self.inherited += spec.flops if event.get("elsewhere") else 0.0
+            if event.get("elsewhere"):
+                self.inherited[spec.id] = spec.flops
             self.ended += 1
             self.say(f"{describe(spec)}: {outcome(event)}   [{self.ended} of {len(self.specs)}, {self.left()}]")
         if time.monotonic() - self.said > PLAIN_EVERY:
             self.say(f"{self.ended} of {len(self.specs)} runs, {self.left()}")
 
     def left(self) -> str:
-        return time_left(self.done_flops, self.specs, time.monotonic() - self.started, self.inherited)
+        return time_left(self.done_flops, self.specs, time.monotonic() - self.started, sum(self.inherited.values()))
 
     def say(self, text: str) -> None:
         self.said = time.monotonic()
@@ -98,7 +105,7 @@ class BarProgress:
             self.progress.console.print(f"{describe(spec)}: {NEWS[event['event']].format(**event)}")
             if event["event"] in ("busy", "stopped"):
                 self.drop(spec)
-        else:
+        elif event["event"] in ("ended", "refused"):
             self.drop(spec)
             self.progress.console.print(f"{describe(spec)}: {outcome(event)}")
             self.progress.advance(self.whole)
@@ -111,6 +118,12 @@ class BarProgress:
 def progress_for(specs: Sequence[Spec]) -> PlainProgress | BarProgress:
     """Return what shows the progress of these runs: bars where stderr is a terminal, lines elsewhere."""
     return BarProgress(specs) if sys.stderr.isatty() else PlainProgress(specs)
+
+
+def say_flags(flags: Iterable[Flag]) -> None:
+    """Say on stderr what is odd about runs that have ended, a line each."""
+    for flag in flags:
+        print(flag, file=sys.stderr, flush=True)
 
 
 def describe(spec: Spec) -> str:
@@ -127,7 +140,7 @@ def outcome(event: dict[str, Any]) -> str:
 
 
 def time_left(done_flops: dict[str, float], specs: dict[str, Spec], elapsed: float, inherited: float = 0.0) -> str:
-    """Return the time that the rest needs at the pace so far, in FLOPs; what checkpoints held was not done in it."""
+    """Return the time that the rest needs at the pace so far, in FLOPs; what was inherited was not done in it."""
     done, whole = sum(done_flops.values()), sum(spec.flops for spec in specs.values())
     paced = done - inherited
     return f"{elapsed * (whole - done) / paced / 60:.1f} min left" if paced > 0 else "time left not known yet"

@@ -13,12 +13,14 @@ from isoloss.core.spec import Spec
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.data import check_repetition
 from isoloss.lab.extra import require_torch
+from isoloss.lab.flags import flags
 from isoloss.lab.index import listing
 from isoloss.lab.ladder import load_ladder
 from isoloss.lab.pool import Pool
-from isoloss.lab.progress import progress_for
+from isoloss.lab.progress import progress_for, say_flags
 from isoloss.lab.store import Keeping, missing, queue, read_record
 from isoloss.lab.table import table
+from isoloss.lab.trunks import tidy, want
 
 
 def train(
@@ -34,9 +36,12 @@ def train(
 
     `runs` are Specs, or the path of a ladder in TOML. Each run gets a folder in `out`; a run that is recorded there
     already is not trained again, and one that was cut off goes on from its checkpoint, to the same numbers bit for bit.
-    `workers` processes of one thread each work side by side (as many as there are cores); several calls may train into
-    one folder, and each waits for the runs that another is at. `split` trains only the runs with this label.
-    A run that is longer than `checkpoint_every` seconds is kept that often; `keep_checkpoints` leaves one of its end.
+    Runs that are alike but for their length and cooldown train the steps that they have in common once (trunks.py),
+    with the same result as separate runs. `workers` processes of one thread each work side by side (as many as there
+    are cores); several calls may train into one folder, and each waits for the runs that another is at. `split` trains
+    only the runs with this label. A run that is longer than `checkpoint_every` seconds is kept that often;
+    `keep_checkpoints` leaves one of its end, and one that a longer run could branch off from.
+    What is odd about the runs that were trained is said on stderr (see `flags`).
     Raises MissingExtraError without torch, RequestError for runs that cannot be and TrainingError for runs that failed,
     after all others have ended. An interrupt ends all work; what has ended is there, what was under way is kept.
     """
@@ -47,10 +52,14 @@ def train(
     out = prepared(Path(out))
     if todo := missing(out, specs):
         queue(out, todo)
+        want(out, todo)
         with indexed(out), progress_for(todo) as progress:
             Pool(out, workers or cores(), progress, keeping).train(todo)
-    ids = dict.fromkeys(spec.id for spec in specs)
-    return table([read_record(out / spec_id / "record.json") for spec_id in ids], source=str(out))
+    tidy(out)
+    records = [read_record(out / spec_id / "record.json") for spec_id in dict.fromkeys(spec.id for spec in specs)]
+    if todo:
+        say_flags(flags(records))
+    return table(records, source=str(out))
 
 
 def checked(seconds: float) -> float:

@@ -6,6 +6,7 @@
     OUT/ID/checkpoint      where a run that is long or was interrupted goes on; gone when it has ended
     OUT/ID/record.json     the whole result, written once, at the end
     OUT/ID/lock            held by the process that trains the run
+    OUT/trunks/            states that several runs begin from (trunks.py); gone when none of them needs them
     OUT/index.sqlite       a summary for listing (index.py), made again whenever it is lacking
 
 The record is the truth: a run that has one is never trained again, and one without goes on from its checkpoint, or
@@ -33,7 +34,7 @@ ENDED = ("done", "diverged")
 
 @dataclass(frozen=True)
 class Keeping:
-    """How often a checkpoint is written, in seconds, and whether one of the end stays when the run has ended."""
+    """How often a checkpoint is written, in seconds, and whether those that a longer run could go on from stay."""
 
     every: float = 60.0  # runs shorter than this pay nothing
     keep: bool = False
@@ -178,6 +179,16 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return what a file of states says of itself in its first line; an empty dictionary where it says nothing."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline(1 << 20))
+    except (OSError, ValueError):
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def load_records(folder: str | Path) -> list[Record]:

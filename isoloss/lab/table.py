@@ -1,14 +1,14 @@
-"""Records as a table: one row per run that was trained to its end."""
+"""Records as a table: one row per run that was trained to its end, or one per point of its averaged weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from isoloss.core.accounting import sizes
-from isoloss.core.errors import DataError
+from isoloss.core.errors import DataError, UnknownNameError
 from isoloss.core.runs import Runs
 from isoloss.core.shapes import shape_from_json
 from isoloss.lab.conventions import OF_KIND
@@ -40,6 +40,8 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "status": lambda r: r["status"],
 }
 
+POINTS = ("final", "averaged")
+AVERAGED = "averaged weights on the way, not runs that cooled down at their horizon: not to be fitted with such runs"
 
 OF_CLASSIFIERS: dict[str, Callable[[Record], Any]] = {
     "error": lambda r: r.get("extras", {}).get("error_rate", np.nan),
@@ -49,19 +51,45 @@ OF_CLASSIFIERS: dict[str, Callable[[Record], Any]] = {
 CLASSIFIERS = ("vit", "mlp")
 
 
-def table(records: Sequence[Record], source: str = "runs trained by isoloss") -> Runs:
+def table(records: Sequence[Record], source: str = "runs trained by isoloss", points: str = "final") -> Runs:
     """Return the runs that were trained to their end, by split, size, horizon and seed, as a table.
 
     Runs of other kinds than the decoder have columns of their own besides (see `columns_of`), which are missing where a
-    run is of a kind without them. Runs that diverged have no loss: they are left out, and a note says how many. Raises
-    DataError if none is left.
+    run is of a kind without them. Runs that diverged have no loss: they are left out, and a note says how many.
+    `points="averaged"` gives, instead of the runs, what their averaged weights (Spec.ema) had reached at each look and
+    at the end; the column `points` says so, and such a table cannot be joined with one of runs. Raises DataError if
+    nothing is left, UnknownNameError for other points.
     """
+    if points not in POINTS:
+        raise UnknownNameError("kind of points", points, POINTS)
     done = sorted((r for r in records if r["status"] == "done"), key=_place)
     if not done:
         raise DataError(f"None of {len(records)} runs was trained to its end.", "", "Train them, then read them again.")
-    columns = {name: np.array([value(r) for r in done]) for name, value in COLUMNS.items()}
-    shown = {name: values for name, values in columns.items() if not _is_empty(values)}
-    return Runs({**shown, **columns_of(done), **_elsewhere(done)}, source, _notes(records, done))
+    rows = done if points == "final" else [row for record in done for row in _averaged(record)]
+    if not rows:
+        raise DataError(f"None of {len(done)} runs kept averaged weights.", "", "Train with ema, the steps of memory.")
+    columns = {name: np.array([value(r) for r in rows]) for name, value in COLUMNS.items()}
+    columns = {name: values for name, values in columns.items() if not _is_empty(values)} | columns_of(rows)
+    if points == "final":
+        return Runs({**columns, **_elsewhere(done)}, source, _notes(records, done))
+    columns["points"] = np.full(len(rows), points)
+    return Runs(columns, source, (*_notes(records, done), AVERAGED))
+
+
+def _averaged(record: Record) -> Iterator[Record]:
+    """Yield for each point of the averaged weights a record of the run as far as it was then."""
+    for point in record.get("averaged", ()):
+        seen = point["tokens"] / record["tokens"]
+        yield {
+            **record,
+            "tokens": point["tokens"],
+            "steps": point["step"],
+            "flops": record["flops"] * seen,
+            "loss": point["loss"],
+            "loss_se": point["loss_se"],
+            "bits_per_byte": record["bits_per_byte"] and record["bits_per_byte"] * point["loss"] / record["loss"],
+            "seconds": record["seconds"] * seen,
+        }
 
 
 def columns_of(done: Sequence[Record]) -> dict[str, np.ndarray]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Source
 from isoloss.lab.data import check_repetition
-from isoloss.lab.evaluate import QUICK_WINDOWS, Validation, offsets
+from isoloss.lab.evaluate import QUICK_WINDOWS, WINDOWS, Validation, offsets
 from isoloss.lab.optimizers import optimizer_for, set_rate
 from isoloss.lab.schedule import rate, share
 from isoloss.lab.suitable import check_fit
@@ -24,7 +25,9 @@ POINTS = 100  # of the loss curve that a record keeps
 LOOKS = (0.25, 0.5, 0.75)  # shares of the run after which the validation loss is looked at
 LOST = 2.0  # a loss this many times that of a model that knows nothing has diverged
 
-Watch = Callable[[dict[str, Any]], None]
+Point = dict[str, float]
+Watch = Callable[[Point], None]
+DERIVED = ("curve", "validations", "averaged", "validation")  # what a state's losses and looks tell again
 
 
 @dataclass
@@ -34,44 +37,77 @@ class Outcome:
     status: str
     why: str
     steps_done: int
-    curve: list[dict[str, float]] = field(default_factory=list)
-    validations: list[dict[str, float]] = field(default_factory=list)
+    curve: list[Point] = field(default_factory=list)
+    validations: list[Point] = field(default_factory=list)
+    averaged: list[Point] = field(default_factory=list)  # what the averaged weights reach, where the Spec asks for them
     validation: Validation | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
     offsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    forked_from: dict[str, Any] | None = None  # the trunk and the step at which the run left it
+
+    @property
+    def steps_spent(self) -> int:
+        """The steps that this run did itself."""
+        return self.steps_done - (self.forked_from["step"] if self.forked_from else 0)
 
 
 class Course:
-    """A run under way: all that its next step depends on beside its Spec and corpus.
+    """A run under way: all that its next step depends on beside its Spec and corpus, and what it has seen so far.
 
     Nothing else is random or remembered: the order of the data is drawn from the seed alone and the rate is a function
-    of the step, so that the number of steps done is also the place in both.
+    of the step, so that the number of steps done is also the place in both. `losses` holds the training loss of each
+    step, `looks` what was seen at each look; `look_at` are the steps to look at, to which a keeper adds those of runs
+    that will go on from this one.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
-        self.task = task_of(spec)
+        self.spec, self.task = spec, task_of(spec)
         self.model = self.task.model(spec)
         self.optimizer = optimizer_for(self.model, spec)
+        self.averaged = copy.deepcopy(self.model) if spec.ema else None
         self.outcome = Outcome("done", "all tokens seen", 0)
-        self.recent: list[float] = []
+        self.losses: list[float] = []
+        self.looks: dict[int, dict[str, Point]] = {}
+        self.look_at = looks_of(spec)
 
     def state(self) -> dict[str, Any]:
         """Return everything as tensors and plain values; the tensors are those of the run, not copies."""
         self.read_clocks()
-        outcome = {name: value for name, value in asdict(self.outcome).items() if name != "validation"}
-        weights, moments = self.model.state_dict(), self.optimizer.state_dict()
-        return {"model": weights, "optimizer": moments, "recent": self.recent, "outcome": outcome}
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged else {},
+            "losses": torch.tensor(self.losses, dtype=torch.float64),
+            "looks": self.looks,
+            "outcome": {name: value for name, value in asdict(self.outcome).items() if name not in DERIVED},
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned in another process."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.outcome, self.recent = Outcome(**state["outcome"]), list(state["recent"])
+        """Go on from what `state` returned in another process that trained this run."""
+        self._take(state, Outcome(**state["outcome"]))
         self.outcome.resumed_at.append(self.outcome.steps_done)
         self.wall, self.cpu = self.wall - self.outcome.seconds, self.cpu - self.outcome.cpu_seconds
+
+    def branch(self, state: dict[str, Any], origin: dict[str, Any]) -> None:
+        """Go on from the `state` of another run, which was this one so far; `origin` says which trunk and step."""
+        self._take(state, Outcome("done", "all tokens seen", len(state["losses"]), forked_from=origin))
+
+    def _take(self, state: dict[str, Any], outcome: Outcome) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
+        self.losses, self.looks, self.outcome = state["losses"].tolist(), dict(state["looks"]), outcome
+        outcome.curve = curve_of(self.spec, self.losses)
+        outcome.validations, outcome.averaged = self.seen("weights"), self.seen("averaged")
+
+    def seen(self, what: str) -> list[Point]:
+        """Return what this run's own looks have seen: of the "weights", or of the "averaged" ones."""
+        own = sorted(looks_of(self.spec) & set(self.looks))
+        return [self.looks[step][what] for step in own if what in self.looks[step]]
 
     def read_clocks(self) -> None:
         """Take down the time spent so far, that before interruptions included."""
@@ -116,7 +152,19 @@ def train_run(spec: Spec, corpus: Source, watch: Watch = lambda point: None, kee
         judge = partial(course.task.validate, course.model, spec)
         course.outcome.validation = judge(corpus)
         course.outcome.offsets = offsets(judge, corpus, spec.judged_on)
+        if course.averaged:
+            course.outcome.averaged.append(_judged(course, course.averaged, corpus, WINDOWS))
     return course.outcome
+
+
+def looks_of(spec: Spec) -> set[int]:
+    """Return the numbers of steps done at which the run's validation loss is looked at."""
+    return {max(1, round(part * spec.steps)) for part in LOOKS}
+
+
+def curve_of(spec: Spec, losses: Sequence[float]) -> list[Point]:
+    """Return the run's loss curve as far as the `losses` of its steps go."""
+    return [_point(spec, done, losses) for done in range(1, len(losses) + 1) if _is_point(spec, done)]
 
 
 def check_corpus(spec: Spec, corpus: Source) -> None:
@@ -131,21 +179,19 @@ def check_corpus(spec: Spec, corpus: Source) -> None:
 
 def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: Keeper) -> None:
     outcome, task = course.outcome, course.task
-    looks = {max(1, round(part * spec.steps)) for part in LOOKS}
-    every, start = max(1, spec.steps // POINTS), outcome.steps_done
-    for step, batch in enumerate(task.batches(spec, corpus, start), start):
+    for step, batch in enumerate(task.batches(spec, corpus, outcome.steps_done), outcome.steps_done):
         loss = _step(course, spec, step, batch)
-        course.recent.append(loss)
-        outcome.steps_done = step + 1
+        outcome.steps_done = done = step + 1
         if not loss < LOST * task.ignorance(spec):
-            outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {step + 1}"
+            outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {done}"
             return
-        if (step + 1) % every == 0 or step + 1 == spec.steps:
-            outcome.curve.append(_point(spec, step, sum(course.recent) / len(course.recent)))
+        course.losses.append(loss)
+        if _is_point(spec, done):
+            outcome.curve.append(_point(spec, done, course.losses))
             watch(outcome.curve[-1])
-            course.recent = []
-        if step + 1 in looks:
-            outcome.validations.append(_look(course, spec, corpus, step))
+        if done in course.look_at:
+            course.looks[done] = _look(course, corpus)
+            outcome.validations, outcome.averaged = course.seen("weights"), course.seen("averaged")
         keeper.look(course)
 
 
@@ -156,13 +202,38 @@ def _step(course: Course, spec: Spec, step: int, batch: Any) -> float:
     loss.backward()
     torch.nn.utils.clip_grad_norm_(course.model.parameters(), spec.clip)
     course.optimizer.step()
+    if course.averaged:
+        _average(course.averaged, course.model, 1 / min(step + 1, spec.ema))
     return loss.item()
 
 
-def _point(spec: Spec, step: int, loss: float) -> dict[str, float]:
-    return {"step": step + 1, "tokens": (step + 1) * spec.batch, "train_loss": loss, "lr": rate(spec, step)}
+@torch.no_grad()
+def _average(averaged: torch.nn.Module, model: torch.nn.Module, share_of_new: float) -> None:
+    """Move the averaged weights towards the model's: a plain mean of the first `ema` steps, exponential after them."""
+    for mean, weight in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, share_of_new)
 
 
-def _look(course: Course, spec: Spec, corpus: Source, step: int) -> dict[str, float]:
-    seen = course.task.validate(course.model, spec, corpus, QUICK_WINDOWS)
-    return {"step": step + 1, "tokens": (step + 1) * spec.batch, "loss": seen.loss, "loss_se": seen.loss_se}
+def _every(spec: Spec) -> int:
+    return max(1, spec.steps // POINTS)
+
+
+def _is_point(spec: Spec, done: int) -> bool:
+    return done % _every(spec) == 0 or done == spec.steps
+
+
+def _point(spec: Spec, done: int, losses: Sequence[float]) -> Point:
+    # The mean training loss of the steps since the point before.
+    since = losses[(done - 1) // _every(spec) * _every(spec) : done]
+    loss = sum(since) / len(since)
+    return {"step": done, "tokens": done * spec.batch, "train_loss": loss, "lr": rate(spec, done - 1)}
+
+
+def _look(course: Course, corpus: Source) -> dict[str, Point]:
+    seen = {"weights": _judged(course, course.model, corpus, QUICK_WINDOWS)}
+    return {**seen, "averaged": _judged(course, course.averaged, corpus, WINDOWS)} if course.averaged else seen
+
+
+def _judged(course: Course, model: torch.nn.Module, corpus: Source, limit: int) -> Point:
+    done, seen = course.outcome.steps_done, course.task.validate(model, course.spec, corpus, limit)
+    return {"step": done, "tokens": done * course.spec.batch, "loss": seen.loss, "loss_se": seen.loss_se}

@@ -14,8 +14,8 @@ from typing import Any
 
 from isoloss.core.errors import IsolossError
 from isoloss.core.spec import Spec
-from isoloss.lab.checkpoint import FolderKeeper, Stopped
 from isoloss.lab.corpus import load_corpus
+from isoloss.lab.keeper import FolderKeeper, Stopped
 from isoloss.lab.locks import HeldError
 from isoloss.lab.record import environment, record_of, source_digest
 from isoloss.lab.store import (
@@ -29,7 +29,7 @@ from isoloss.lab.store import (
     write_json,
     write_status,
 )
-from isoloss.lab.trainer import train_run
+from isoloss.lab.trainer import Outcome, train_run
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -120,9 +120,21 @@ def _recorded(folder: Path, spec: Spec, keeper: FolderKeeper, tell: Listener) ->
 
     corpus = load_corpus(spec.corpus)
     outcome = train_run(spec, corpus, watch, keeper)
-    record = {**record_of(spec, corpus, outcome), "resumed_at": outcome.resumed_at}
+    record = {**record_of(spec, corpus, outcome), **_spent(spec, outcome)}
     write_json(folder / "record.json", record)
     return record
+
+
+def _spent(spec: Spec, outcome: Outcome) -> Record:
+    """Return what the run did itself, and where it went on from what was there; `flops` is that of the whole run."""
+    averaged = {"averaged": outcome.averaged} if spec.ema else {}
+    return {
+        "flops_spent": spec.flops * outcome.steps_spent / spec.steps,
+        "tokens_per_cpu_second": outcome.steps_spent * spec.batch / max(outcome.cpu_seconds, 1e-9),
+        "forked_from": outcome.forked_from,
+        "resumed_at": outcome.resumed_at,
+        **averaged,
+    }
 
 
 def say(spec_id: str, event: dict[str, Any]) -> None:

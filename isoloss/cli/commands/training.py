@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,18 @@ def train(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train a ladder that is refused.")] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option("--checkpoint-every", metavar="SECONDS", help="How often a run under way is kept.")
+    ] = 60.0,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Keep what longer runs could go on from.")
+    ] = False,
+    seeds_more: Annotated[
+        int,
+        typer.Option(
+            "--more-seeds", min=0, metavar="K", help="Train K more runs, with new seeds, where they tell most."
+        ),
+    ] = 0,
     law: LawName = "chinchilla",
     truth: Truth = None,
     noise: Noise = None,
@@ -48,12 +60,12 @@ def train(
 
     A ladder that cannot answer what it is for is refused before anything is spent: sizes and data that move together,
     fewer cells than parameters, a best size at the end of a budget, one learning rate for sizes far apart, data
-    repeated unasked.
+    repeated unasked. Runs alike but for their length and cooldown train once what they have in common.
     """
     from isoloss.cli.source import fit_from
-    from isoloss.designing import check, preview
-    from isoloss.designing.preview import recorded_in
-    from isoloss.lab import load_ladder
+    from isoloss.designing import preview
+    from isoloss.designing.training import admit
+    from isoloss.lab import flags, load_ladder, load_records, more_seeds
     from isoloss.lab import train as train_ladder
 
     specs = load_ladder(ladder)
@@ -62,9 +74,15 @@ def train(
         seen = preview(specs, out, workers=workers, law=law, truth=assumed, noise=noise, target=target)
         show(f"{seen}\nNothing was trained. Next: isoloss train {ladder} --out {out}", seen.to_json(), as_json)
         return
-    for refusal in check(specs, recorded_in(out, specs), force=force, law=law, truth=assumed):
+    for refusal in admit(specs, out, force=force, law=law, truth=assumed):
         progress(f"isoloss: forced past {refusal}")
-    runs = train_ladder(specs, out=out, workers=workers, split=split)
+    how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
+    runs, trained = train_ladder(specs, out=out, workers=workers, split=split, **how), specs
+    if seeds_more:
+        trained = (*specs, *more_seeds(load_records(out), specs, seeds_more))
+        runs = train_ladder(trained, out=out, workers=workers, split=split, **how)
+    odd = flags(record for record in load_records(out) if record["id"] in {spec.id for spec in trained})
     best = min(runs["loss"], default=float("nan"))
     text = f"{len(runs)} runs in {out}; lowest validation loss {best:.4f} nats/token.\nNext: isoloss fit {out}"
-    show(text, {"schema": 1, "out": str(out), "runs": len(runs), "columns": list(runs.columns)}, as_json)
+    told = {"schema": 1, "out": str(out), "runs": len(runs), "columns": list(runs.columns)}
+    show(text, {**told, "flags": [flag.to_json() for flag in odd]}, as_json)
