@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from isoloss.loaders import read
     from isoloss.planning import multiplier, plan
     from isoloss.reporting import report
+    from isoloss.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ __all__ = [
     "report",
     "samples",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -94,6 +96,7 @@ _HOMES = {
     "read": "isoloss.loaders",
     "report": "isoloss.reporting",
     "train": "isoloss.lab",
+    "verify": "isoloss.verifying",
 }
 
 

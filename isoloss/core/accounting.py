@@ -272,12 +272,20 @@ def chinchilla(shape: Shape | Architecture) -> float:
     return 3.0 * (embedding + a.depth * (projections + scores_and_mixing + softmax + mlp) + routed + logits)
 
 
+def deepseek(shape: Shape | Architecture) -> float:
+    """Body matrices and the full square of attention, no vocabulary: M of C = M D (Bi et al. 2024, section 3.2)."""
+    a, counts = _read(shape), count(shape)
+    applied = counts.attention + counts.mlp - _idle(a) - _projected_positions(a)
+    return 6.0 * applied + 12.0 * a.depth * a.queries * a.context
+
+
 LEDGER: dict[str, Callable[[Shape | Architecture], float]] = {
     "isoloss": training_flops,
     "kaplan": kaplan,
     "six_n": six_n,
     "palm": palm,
     "chinchilla": chinchilla,
+    "deepseek": deepseek,
 }
 
 

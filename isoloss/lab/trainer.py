@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +16,7 @@ from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Corpus
 from isoloss.lab.data import check_repetition
 from isoloss.lab.evaluate import QUICK_WINDOWS, Validation
+from isoloss.lab.measure import Meter, batches_at_a_look, noise_look
 from isoloss.lab.optimizers import optimizer_for, set_rate
 from isoloss.lab.schedule import rate, share
 from isoloss.lab.task import task_of
@@ -38,6 +41,8 @@ class Outcome:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
+    gradient_noise: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, Any] = field(default_factory=dict)
 
 
 class Course:
@@ -54,6 +59,7 @@ class Course:
         self.optimizer = optimizer_for(self.model, spec)
         self.outcome = Outcome("done", "all tokens seen", 0)
         self.recent: list[float] = []
+        self.meter = Meter(next(self.model.parameters()).device)
 
     def state(self) -> dict[str, Any]:
         """Return everything as tensors and plain values; the tensors are those of the run, not copies."""
@@ -68,12 +74,14 @@ class Course:
         self.optimizer.load_state_dict(state["optimizer"])
         self.outcome, self.recent = Outcome(**state["outcome"]), list(state["recent"])
         self.outcome.resumed_at.append(self.outcome.steps_done)
+        self.meter.goes_on_from(self.outcome.usage)
         self.wall, self.cpu = self.wall - self.outcome.seconds, self.cpu - self.outcome.cpu_seconds
 
     def read_clocks(self) -> None:
-        """Take down the time spent so far, that before interruptions included."""
+        """Take down the time, memory and energy spent so far, those before interruptions included."""
         self.outcome.seconds = time.perf_counter() - self.wall
         self.outcome.cpu_seconds = time.process_time() - self.cpu
+        self.outcome.usage = self.meter.read()
 
 
 class Keeper(Protocol):
@@ -140,6 +148,7 @@ def _descend(course: Course, spec: Spec, corpus: Corpus, watch: Watch, keeper: K
             course.recent = []
         if step + 1 in looks:
             outcome.validations.append(_look(course, spec, corpus, step))
+            outcome.gradient_noise.append(_noise(course, spec, corpus, step))
         keeper.look(course)
 
 
@@ -160,3 +169,11 @@ def _point(spec: Spec, step: int, loss: float) -> dict[str, float]:
 def _look(course: Course, spec: Spec, corpus: Corpus, step: int) -> dict[str, float]:
     seen = course.task.validate(course.model, spec, corpus, QUICK_WINDOWS)
     return {"step": step + 1, "tokens": (step + 1) * spec.batch, "loss": seen.loss, "loss_se": seen.loss_se}
+
+
+def _noise(course: Course, spec: Spec, corpus: Corpus, step: int) -> dict[str, Any]:
+    # On the batches that come next: the run has not learnt from them yet.
+    task, before = course.task, course.outcome.gradient_noise[-1:]
+    coming = islice(task.batches(spec, corpus, step + 1), batches_at_a_look(spec.steps))
+    seen = noise_look(course.model, partial(task.loss, course.model), coming, spec.batch, *before)
+    return {"step": step + 1, "tokens": (step + 1) * spec.batch, **seen}
