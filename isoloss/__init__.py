@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from isoloss.loaders import read
     from isoloss.planning import multiplier, plan
     from isoloss.reporting import report
+    from isoloss.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ __all__ = [
     "report",
     "samples",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -93,6 +95,7 @@ _HOMES = {
     "read": "isoloss.loaders",
     "report": "isoloss.reporting",
     "train": "isoloss.designing",
+    "verify": "isoloss.verifying",
 }
 
 

@@ -27,6 +27,7 @@ from isoloss.lab.store import Keeping
 from isoloss.lab.trainer import Course
 from isoloss.lab.worker import Stop, answer, main
 
+SPENT = {"seconds", "cpu_seconds", "tokens_per_cpu_second", "peak_memory", "energy"}  # columns that differ each time
 NANO = Shape(width=8, depth=1, heads=1, context=16)
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["lab_store_preload"])

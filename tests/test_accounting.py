@@ -71,6 +71,7 @@ def test_the_ledger_by_hand() -> None:
         "six_n": 6 * (body + norms + 2 * table),
         "palm": 6 * (body + norms + 2 * table) + 12 * 2 * 2 * 16 * 128,
         "chinchilla": 3 * (4 * table + 2 * body + 2 * (4 * 128 * 32 + 3 * 2 * 128)),
+        "deepseek": 6 * body + 12 * 2 * 2 * 16 * 128,
     }
 
 

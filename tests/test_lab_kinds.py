@@ -94,7 +94,7 @@ def test_a_batch_is_whole_in_the_words_of_its_kind() -> None:
 
 
 def test_conventions_that_do_not_apply_are_absent_with_a_reason() -> None:
-    assert set(ledger(SHAPES["moe, hash"])) == {"isoloss", "kaplan", "six_n", "palm", "chinchilla"}
+    assert set(ledger(SHAPES["moe, hash"])) == {"isoloss", "kaplan", "six_n", "palm", "chinchilla", "deepseek"}
     for name in ("encoder-decoder", "vit", "mlp"):
         shape = SHAPES[name]
         assert not set(ledger(shape)) & set(inapplicable(shape))

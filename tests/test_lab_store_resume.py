@@ -193,7 +193,7 @@ def test_a_process_that_waits_for_work_ends_at_a_signal(tmp_path: Path) -> None:
 def bits(out: Path, spec: Spec) -> dict[str, Any]:
     """Return what a record says that does not depend on when and how fast the run was trained."""
     record = json.loads((out / spec.id / "record.json").read_text())
-    passing = ("seconds", "cpu_seconds", "tokens_per_cpu_second", "ended", "resumed_at")
+    passing = ("seconds", "cpu_seconds", "tokens_per_cpu_second", "ended", "resumed_at", "usage")
     lines = (out / spec.id / "metrics.jsonl").read_text()
     return {"metrics": lines, **{name: value for name, value in record.items() if name not in passing}}
 

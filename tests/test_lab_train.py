@@ -67,7 +67,7 @@ def test_a_record_says_everything(trained) -> None:
     assert record["counts"]["params"] == specs[0].counts.params
     parts = ("embedding_params", "attention_params", "mlp_params", "norms_params", "head_params")
     assert sum(record["counts"][part] for part in parts) == record["counts"]["params"]
-    assert set(record["flops_per_token"]) == {"isoloss", "kaplan", "six_n", "palm", "chinchilla"}
+    assert set(record["flops_per_token"]) == {"isoloss", "kaplan", "six_n", "palm", "chinchilla", "deepseek"}
     assert record["steps_done"] == record["steps"] == specs[0].steps
     assert record["epochs"] == record["tokens"] / record["unique_tokens"] < 1
     assert record["curve"][0]["train_loss"] == pytest.approx(np.log(256), abs=1e-4)

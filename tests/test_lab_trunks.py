@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from lab_help import TINY, markov_corpus, markov_spec
-from lab_store_help import NANO, events, prepare_forks, start, tiny, wait_for
+from lab_store_help import NANO, SPENT, events, prepare_forks, start, tiny, wait_for
 
 import isoloss.lab.trainer as trainer
 from isoloss.core.errors import DataError, RequestError, UnknownNameError
@@ -33,7 +33,17 @@ from isoloss.lab.trunks import branches, common_steps, shares_left, state_path, 
 from isoloss.lab.worker import train_to
 
 UNIT = 40  # steps of the shortest run
-PASSING = ("seconds", "cpu_seconds", "tokens_per_cpu_second", "ended", "resumed_at", "forked_from", "flops_spent")
+TIMES = ("seconds", "cpu_seconds", "tokens_per_cpu_second", "usage", "ended")
+PASSING = (*TIMES, "resumed_at", "forked_from", "flops_spent")
+    "seconds",
+    "cpu_seconds",
+    "tokens_per_cpu_second",
+    "usage",
+    "ended",
+    "resumed_at",
+    "forked_from",
+    "flops_spent",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -354,7 +364,7 @@ def test_forks_cost_less_than_two_thirds_of_separate_runs_in_cpu_seconds(tmp_pat
         print(f"{name}: {forks:.4g} of {apart:.4g}, {forks / apart:.3f}")
         assert forks <= most * apart, name
     one, other = (table(load_records(tmp_path / folder)) for folder in ("forks", "apart"))
-    assert all(np.array_equal(one[name], other[name]) for name in set(one.columns) - {"seconds"})
+    assert all(np.array_equal(one[name], other[name]) for name in set(one.columns) - SPENT)
 
 
 def test_the_rates_of_every_schedule() -> None:

@@ -13,6 +13,7 @@ ROWS = [
     {"fitting", "published", "samples"},
     {"planning", "comparing", "designing"},
     {"checking"},
+    {"verifying"},
     {"plots"},
     {"reporting"},
     {"cli", "web"},

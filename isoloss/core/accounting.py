@@ -255,14 +255,22 @@ def chinchilla(shape: AnyShape | Architecture) -> float:
     return 3.0 * (embedding + a.depth * (projections + scores_and_mixing + softmax + mlp) + routed + logits)
 
 
+def deepseek(shape: AnyShape | Architecture) -> float:
+    """Body matrices and the full square of attention, no vocabulary: M of C = M D (Bi et al. 2024, section 3.2)."""
+    a, counts = _read(shape), count(shape)
+    applied = counts.attention + counts.mlp - _idle(a) - _projected_positions(a)
+    return 6.0 * applied + 12.0 * a.depth * a.queries * a.context
+
+
 LEDGER: dict[str, Callable[[AnyShape | Architecture], float]] = {
     "isoloss": training_flops,
     "kaplan": kaplan,
     "six_n": six_n,
     "palm": palm,
     "chinchilla": chinchilla,
+    "deepseek": deepseek,
 }
-OF_DECODERS = ("kaplan", "six_n", "palm", "chinchilla")
+OF_DECODERS = ("kaplan", "six_n", "palm", "chinchilla", "deepseek")
 ENCODED = "it counts a decoder alone, and an encoder's weights work on the tokens of the source"
 PATCHED = "it counts next-token prediction, and here the head works once an image and all patches see all"
 TABULAR = "it counts a transformer, and a row has neither a context nor an embedding"

@@ -1,19 +1,44 @@
-"""Records as a table: one row per run that was trained to its end, or one per point of its averaged weights."""
+"""Records as a table: a row per trained run, or per point of its averaged weights; and a run's row beforehand."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from isoloss.core.accounting import sizes
+from isoloss.core.accounting import ledger, sizes
 from isoloss.core.errors import DataError, UnknownNameError
 from isoloss.core.runs import Runs
 from isoloss.core.shapes import shape_from_json
+from isoloss.core.spec import Spec
 from isoloss.lab.conventions import OF_KIND
+from isoloss.lab.corpus import load_corpus
+from isoloss.lab.data import usable_tokens
 
 Record = dict[str, Any]
+
+CONVENTIONS = {  # counts of compute, by their names in accounting.LEDGER
+    "body_flops": "kaplan",
+    "context_flops": "deepseek",
+    "six_n_flops": "six_n",
+    "palm_flops": "palm",
+    "chinchilla_flops": "chinchilla",
+}
+
+
+def _flops_by(convention: str) -> Callable[[Record], float]:
+    return lambda r: _number(r, "flops_per_token", convention) * r["tokens"]
+
+
+def _number(record: Record, *path: str) -> float:
+    # Records of earlier versions lack what was measured or named since.
+    found: Any = record
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return math.nan if found is None else float(found)
+
 
 COLUMNS: dict[str, Callable[[Record], Any]] = {
     "params": lambda r: r["counts"]["params"],
@@ -22,6 +47,7 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "tokens": lambda r: r["tokens"],
     "unique_tokens": lambda r: r["unique_tokens"],
     "flops": lambda r: r["flops"],
+    **{name: _flops_by(convention) for name, convention in CONVENTIONS.items()},
     "loss": lambda r: r["loss"],
     "loss_se": lambda r: r["loss_se"],
     "bits_per_byte": lambda r: np.nan if r["bits_per_byte"] is None else r["bits_per_byte"],
@@ -34,6 +60,11 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "context": lambda r: _part(r, "context"),
     "vocab": lambda r: _part(r, "vocab"),
     "seconds": lambda r: r["seconds"],
+    "cpu_seconds": lambda r: _number(r, "cpu_seconds"),
+    "tokens_per_cpu_second": lambda r: _number(r, "tokens_per_cpu_second"),
+    "peak_memory": lambda r: _number(r, "usage", "peak_memory"),
+    "energy": lambda r: _number(r, "usage", "energy"),
+    "noise_scale": lambda r: _number(r, "noise_scale"),
     "seed": lambda r: r["spec"]["seed"],
     "split": lambda r: r["spec"]["split"],
     "id": lambda r: r["id"],
@@ -49,6 +80,10 @@ OF_CLASSIFIERS: dict[str, Callable[[Record], Any]] = {
     "unique_samples": lambda r: r["unique_tokens"] / _part(r, "context"),
 }
 CLASSIFIERS = ("vit", "mlp")
+
+TRAINED = {"loss", "loss_se", "bits_per_byte", "status"}
+TRAINED |= {"seconds", "cpu_seconds", "tokens_per_cpu_second", "peak_memory", "energy", "noise_scale"}
+BEFOREHAND = tuple(name for name in COLUMNS if name not in TRAINED)
 
 
 def table(records: Sequence[Record], source: str = "runs trained by isoloss", points: str = "final") -> Runs:
@@ -134,6 +169,23 @@ def _elsewhere(done: Sequence[Record]) -> dict[str, np.ndarray]:
         for name in names
         for what in ("loss", "loss_se", "bits_per_byte")
     }
+
+
+def foreseen(spec: Spec) -> Runs:
+    """Return the row that `spec` will have in the table, but for what only training it tells; needs its corpus."""
+    corpus = load_corpus(spec.corpus)
+    asked = {
+        "id": spec.id,
+        "spec": spec.to_json(),
+        "counts": {name: getattr(spec.counts, name) for name in ("params", "body_params", "matmul_params")},
+        "flops": spec.flops,
+        "flops_per_token": ledger(spec.shape),
+        "tokens": spec.tokens,
+        "steps": spec.steps,
+        "unique_tokens": usable_tokens(spec, corpus),
+    }
+    columns = {name: np.array([COLUMNS[name](asked)]) for name in BEFOREHAND}
+    return Runs(columns, f"run {spec.id}, before it is trained")
 
 
 def _place(record: Record) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,7 @@ from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Source
 from isoloss.lab.data import check_repetition
 from isoloss.lab.evaluate import QUICK_WINDOWS, WINDOWS, Validation, offsets
+from isoloss.lab.measure import Meter, batches_at_a_look, noise_look, with_scales
 from isoloss.lab.optimizers import optimizer_for, set_rate
 from isoloss.lab.schedule import rate, share
 from isoloss.lab.suitable import check_fit
@@ -25,7 +27,7 @@ POINTS = 100  # of the loss curve that a record keeps
 LOOKS = (0.25, 0.5, 0.75)  # shares of the run after which the validation loss is looked at
 LOST = 2.0  # a loss this many times that of a model that knows nothing has diverged
 
-Point = dict[str, float]
+Point = dict[str, Any]
 Watch = Callable[[Point], None]
 DERIVED = ("curve", "validations", "averaged", "validation")  # what a state's losses and looks tell again
 
@@ -45,6 +47,8 @@ class Outcome:
     cpu_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
     offsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gradient_noise: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, Any] = field(default_factory=dict)
     forked_from: dict[str, Any] | None = None  # the trunk and the step at which the run left it
 
     @property
@@ -72,6 +76,7 @@ class Course:
         self.losses: list[float] = []
         self.looks: dict[int, dict[str, Point]] = {}
         self.look_at = looks_of(spec)
+        self.meter = Meter(next(self.model.parameters()).device)
 
     def state(self) -> dict[str, Any]:
         """Return everything as tensors and plain values; the tensors are those of the run, not copies."""
@@ -89,6 +94,7 @@ class Course:
         """Go on from what `state` returned in another process that trained this run."""
         self._take(state, Outcome(**state["outcome"]))
         self.outcome.resumed_at.append(self.outcome.steps_done)
+        self.meter.goes_on_from(self.outcome.usage)
         self.wall, self.cpu = self.wall - self.outcome.seconds, self.cpu - self.outcome.cpu_seconds
 
     def branch(self, state: dict[str, Any], origin: dict[str, Any]) -> None:
@@ -102,7 +108,13 @@ class Course:
             self.averaged.load_state_dict(state["averaged"])
         self.losses, self.looks, self.outcome = state["losses"].tolist(), dict(state["looks"]), outcome
         outcome.curve = curve_of(self.spec, self.losses)
+        self.take_looks()
+
+    def take_looks(self) -> None:
+        """Put what the run's own looks have seen into its outcome."""
+        outcome = self.outcome
         outcome.validations, outcome.averaged = self.seen("weights"), self.seen("averaged")
+        outcome.gradient_noise = with_scales(self.seen("noise"))
 
     def seen(self, what: str) -> list[Point]:
         """Return what this run's own looks have seen: of the "weights", or of the "averaged" ones."""
@@ -110,9 +122,10 @@ class Course:
         return [self.looks[step][what] for step in own if what in self.looks[step]]
 
     def read_clocks(self) -> None:
-        """Take down the time spent so far, that before interruptions included."""
+        """Take down the time, memory and energy spent so far, those before interruptions included."""
         self.outcome.seconds = time.perf_counter() - self.wall
         self.outcome.cpu_seconds = time.process_time() - self.cpu
+        self.outcome.usage = self.meter.read()
 
 
 class Keeper(Protocol):
@@ -191,7 +204,7 @@ def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: K
             watch(outcome.curve[-1])
         if done in course.look_at:
             course.looks[done] = _look(course, corpus)
-            outcome.validations, outcome.averaged = course.seen("weights"), course.seen("averaged")
+            course.take_looks()
         keeper.look(course)
 
 
@@ -230,8 +243,16 @@ def _point(spec: Spec, done: int, losses: Sequence[float]) -> Point:
 
 
 def _look(course: Course, corpus: Source) -> dict[str, Point]:
-    seen = {"weights": _judged(course, course.model, corpus, QUICK_WINDOWS)}
+    seen = {"weights": _judged(course, course.model, corpus, QUICK_WINDOWS), "noise": _noise(course, corpus)}
     return {**seen, "averaged": _judged(course, course.averaged, corpus, WINDOWS)} if course.averaged else seen
+
+
+def _noise(course: Course, corpus: Source) -> Point:
+    # On the batches that come next: the run has not learnt from them yet.
+    spec, task, done = course.spec, course.task, course.outcome.steps_done
+    coming = islice(task.batches(spec, corpus, done), batches_at_a_look(done))
+    seen = noise_look(course.model, partial(task.loss, course.model), coming, spec.batch)
+    return {"step": done, "tokens": done * spec.batch, **seen}
 
 
 def _judged(course: Course, model: torch.nn.Module, corpus: Source, limit: int) -> Point:

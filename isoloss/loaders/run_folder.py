@@ -20,6 +20,17 @@ PLACES: dict[str, tuple[str, ...]] = {
     **{name: ("spec", "shape", name) for name in ("width", "depth", "heads", "context", "vocab")},
     **{name: (name,) for name in ("steps", "seconds", "id", "status")},
 }
+SINCE: dict[str, tuple[str, ...]] = {  # what records of earlier versions lack
+    **{name: (name,) for name in ("cpu_seconds", "tokens_per_cpu_second", "noise_scale")},
+    **{name: ("usage", name) for name in ("peak_memory", "energy")},
+}
+PER_TOKEN = {  # counts of compute, by the names of their conventions in the record
+    "body_flops": "kaplan",
+    "context_flops": "deepseek",
+    "six_n_flops": "six_n",
+    "palm_flops": "palm",
+    "chinchilla_flops": "chinchilla",
+}
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -36,7 +47,7 @@ def load(path: Path) -> Table:
         raise FormatError(
             f"None of the {len(records)} runs in {path} was trained to its end.", do="Train them, then read them again."
         )
-    cells = sorted(({name: _cell(record, name, file) for name in PLACES} for file, record in done), key=_order)
+    cells = sorted((_cells(record, file) for file, record in done), key=_order)
     return from_records(cells, [f"run {run['id']}" for run in cells], _notes(records, len(done)))
 
 
@@ -61,6 +72,23 @@ def _record(file: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema") != 1:
         raise FormatError(f"{file} is no record of a run of schema 1.", do="Take it out of the folder.")
     return record
+
+
+def _cells(record: dict[str, Any], file: Path) -> dict[str, Any]:
+    cells = {name: _cell(record, name, file) for name in PLACES}
+    for name, place in SINCE.items():
+        cells[name] = _if_there(record, place)
+    for name, convention in PER_TOKEN.items():
+        factors_2, wrong_2 = numbers([_if_there(record, ("flops_per_token", convention)), cells["tokens"]])
+        cells[name] = None if wrong_2.any() else float(factors_2.prod())
+    return cells
+
+
+def _if_there(record: dict[str, Any], place: tuple[str, ...]) -> Any:
+    found: Any = record
+    for key in place:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _cell(record: dict[str, Any], name: str, file: Path) -> Any:
