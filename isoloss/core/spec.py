@@ -11,7 +11,7 @@ from isoloss.core.accounting import Counts, Shape, count, training_flops
 from isoloss.core.errors import FormatError, RequestError
 
 SCHEMA = 1
-DTYPES = ("float32",)
+DTYPES = ("float32", "bfloat16")  # bfloat16: of the products alone; weights, optimizer and validation are float32
 
 # Roles after Godbole et al., Deep Learning Tuning Playbook (2023): what is measured, what is tuned or averaged away for
 # each measured value, what stays the same. A label is no part of the run and none of its identity.

@@ -10,29 +10,30 @@ Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the neares
 ({ width = 32, depth = 2, heads = 2 }). Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for
 as long as the budget lasts, an isoFLOP curve) or `horizons` (tokens per parameter, all parameters counted).
 `seeds`, `lr`, `batch`, `max_epochs` and the labels `split` ("test" holds runs out) and `note` may be added, and
-`recipe`, `engine` and `name` on top.
+`recipe`, `engine`, `dtype` (one for the whole ladder: precision must not vary along a law) and `name` on top.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from isoloss.core.accounting import Shape, count, training_flops
-from isoloss.core.errors import FormatError, RequestError, UnknownNameError
+from isoloss.core.errors import FormatError, RequestError
 from isoloss.core.spec import Spec
 from isoloss.lab import dials
 from isoloss.lab.corpus import Corpus, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
+from isoloss.lab.engine import DEFAULT, engine_for
 from isoloss.lab.recipe import find_recipe
 
 SCHEMA = 1
-ENGINES = ("cpu",)
 RECIPE = "wsd-adamw"
-TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "runs": list}
+TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "dtype": str, "runs": list}
 NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
@@ -48,19 +49,26 @@ def load_ladder(path: str | Path) -> tuple[Spec, ...]:
     Raises FormatError for a file that is no ladder, UnknownNameError for keys and names that do not exist,
     RequestError for runs that cannot be.
     """
-    path = Path(path)
+    return read_ladder(_read(Path(path)), str(path))
+
+
+def engine_of(path: str | Path) -> str:
+    """Return the engine that the ladder in the TOML file `path` asks for; errors as in `load_ladder`."""
+    return _read(Path(path)).get("engine", DEFAULT)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "", "Name a ladder in TOML.") from error
     except (IsADirectoryError, PermissionError) as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.", "", "Name a ladder in TOML.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is no TOML: {error}.", "", "Correct it there.") from error
-    return read_ladder(data, str(path))
 
 
-def declare(corpus: str = "python", *, recipe: str = RECIPE, engine: str = "cpu", **grid: Any) -> tuple[Spec, ...]:
+def declare(corpus: str = "python", *, recipe: str = RECIPE, engine: str = DEFAULT, **grid: Any) -> tuple[Spec, ...]:
     """Return the runs of one grid: `declare(dials=[2, 3, 4], budgets=[1e12, 3e12], seeds=[0, 1])`.
 
     `grid` has the keys of a [[runs]] table, with the same errors.
@@ -78,8 +86,7 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
     corpus = load_corpus(data["corpus"])
     recipe = data.get("recipe", RECIPE)
     find_recipe(recipe)
-    if data.get("engine", "cpu") not in ENGINES:
-        raise UnknownNameError("engine", data["engine"], ENGINES, "It trains on the processor today, and nowhere else.")
+    engine_for(data.get("engine", DEFAULT))
     if not data["runs"]:
         raise FormatError(f"{where} asks for no runs.", "", "Add a table [[runs]].")
     specs = [
@@ -87,6 +94,8 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
         for number, grid in enumerate(data["runs"], start=1)
         for spec in grid_of(grid, recipe, corpus, f"{where}, runs {number}")
     ]
+    if "dtype" in data:
+        specs = [replace(spec, dtype=data["dtype"]) for spec in specs]
     return tuple({spec.id: spec for spec in specs}.values())
 
 

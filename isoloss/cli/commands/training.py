@@ -28,7 +28,16 @@ def train(
     ladder: Annotated[Path, typer.Argument(help="A ladder in TOML: sizes, horizons or budgets, seeds.")],
     out: Annotated[Path, typer.Option("--out", help="The folder that keeps one record a run.")] = Path("runs"),
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Training processes, one thread each; default: one a core.")
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Training processes, one thread each; default: one a core. See --engine for others.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="Where to train: cpu, cuda, ray or fsdp; default: the ladder's own, or cpu."),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="Train only the runs of this split.")] = None,
     dry_run: Annotated[
@@ -55,6 +64,7 @@ def train(
     from isoloss.designing.preview import recorded_in
     from isoloss.lab import load_ladder
     from isoloss.lab import train as train_ladder
+    from isoloss.lab.ladder import engine_of
 
     specs = load_ladder(ladder)
     assumed = fit_from(truth, o.Fitting()) if truth else None
@@ -64,7 +74,7 @@ def train(
         return
     for refusal in check(specs, recorded_in(out, specs), force=force, law=law, truth=assumed):
         progress(f"isoloss: forced past {refusal}")
-    runs = train_ladder(specs, out=out, workers=workers, split=split)
+    runs = train_ladder(specs, out=out, engine=engine or engine_of(ladder), workers=workers, split=split)
     best = min(runs["loss"], default=float("nan"))
     text = f"{len(runs)} runs in {out}; lowest validation loss {best:.4f} nats/token.\nNext: isoloss fit {out}"
     show(text, {"schema": 1, "out": str(out), "runs": len(runs), "columns": list(runs.columns)}, as_json)
