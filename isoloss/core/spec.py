@@ -14,7 +14,7 @@ from isoloss.core.errors import FormatError, RequestError
 from isoloss.core.shapes import KINDS, AnyShape, shape_from_json, shape_to_json
 
 SCHEMA = 1
-DTYPES = ("float32",)
+DTYPES = ("float32", "bfloat16")  # bfloat16: of the products alone; weights, optimizer and validation are float32
 COOLED = ("wsd", "wsd-s")  # schedules that end in a cooldown of `cooldown_steps`
 
 # Roles after Godbole et al., Deep Learning Tuning Playbook (2023): what is measured, what is tuned or averaged away for

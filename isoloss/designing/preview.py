@@ -18,8 +18,8 @@ from isoloss.designing.refusing import every
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.data import usable_tokens
 from isoloss.lab.designs import HELD_OUT, Refusal, cells_of, compute
+from isoloss.lab.engine import cores
 from isoloss.lab.pace import Pace, pace
-from isoloss.lab.running import cores
 from isoloss.lab.store import load_records
 from isoloss.lab.trunks import shares_left
 

@@ -82,9 +82,10 @@ def frozen_windows(corpus: Corpus, context: int, limit: int) -> np.ndarray:
 
 @torch.no_grad()
 def _losses(model: torch.nn.Module, tokens_t: np.ndarray, window_v: np.ndarray, context: int) -> np.ndarray:
-    losses = []
+    losses, device = [], next(model.parameters()).device
     for start in range(0, len(window_v), CHUNK):
-        inputs, targets = map(torch.from_numpy, cut(tokens_t, window_v[start : start + CHUNK], context))
+        cuts = cut(tokens_t, window_v[start : start + CHUNK], context)
+        inputs, targets = (torch.from_numpy(tokens).to(device) for tokens in cuts)
         per_token = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), reduction="none")
         losses.append(per_token.view_as(targets).mean(dim=1))
-    return torch.cat(losses).double().numpy()
+    return torch.cat(losses).double().cpu().numpy()

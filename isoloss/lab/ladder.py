@@ -11,7 +11,8 @@ Sizes are `dials` (see dials.py), `sizes` (matrix-product parameters; the neares
 Horizons are `tokens`, `budgets` (training FLOPs: each size is trained for as long as the budget lasts, an isoFLOP
 curve) or `horizons` (tokens per parameter, all parameters counted). `seeds`, `lr`, `batch`, `max_epochs`, `ema` (steps
 of memory of averaged weights) and the labels `split` ("test" holds runs out) and `note` may be added, and `recipe`,
-`engine`, `name` and `judged_on` (further corpora, on whose frozen windows the trained models are judged) on top.
+`engine`, `name`, `dtype` (one for the whole ladder: precision must not vary along a law) and `judged_on` (further
+corpora, on whose frozen windows the trained models are judged) on top.
 `forks = true` lets all horizons of a size and seed share a trunk (trunks.py), `schedule` names another schedule than
 the recipe's; "wsd-s" is one continuous run that cools down at every horizon.
 """
@@ -34,13 +35,22 @@ from isoloss.core.spec import Spec
 from isoloss.lab import dials, kinds
 from isoloss.lab.corpus import Source, load_beside, load_corpus
 from isoloss.lab.declared import check_table, integers, one_of, positives
+from isoloss.lab.engine import DEFAULT, engine_for
 from isoloss.lab.recipes import Recipe, find_recipe
 from isoloss.lab.schedule import SCHEDULES
 
 SCHEMA = 1
-ENGINES = ("cpu",)
 RECIPE = "wsd-adamw"
-TOP = {"schema": int, "name": str, "corpus": str, "recipe": str, "engine": str, "judged_on": list, "runs": list}
+TOP = {
+    "schema": int,
+    "name": str,
+    "corpus": str,
+    "recipe": str,
+    "engine": str,
+    "dtype": str,
+    "judged_on": list,
+    "runs": list,
+}
 NEEDED_ON_TOP = ("schema", "corpus", "runs")
 SIZES = ("shapes", "dials", "sizes")
 HORIZONS = ("tokens", "budgets", "horizons")
@@ -58,23 +68,30 @@ def load_ladder(path: str | Path) -> tuple[Spec, ...]:
     Raises FormatError for a file that is no ladder, UnknownNameError for keys and names that do not exist,
     RequestError for runs that cannot be.
     """
-    path = Path(path)
+    return read_ladder(_read(Path(path)), str(path))
+
+
+def engine_of(path: str | Path) -> str:
+    """Return the engine that the ladder in the TOML file `path` asks for; errors as in `load_ladder`."""
+    return _read(Path(path)).get("engine", DEFAULT)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FormatError(f"There is no file {path}.", "", "Name a ladder in TOML.") from error
     except (IsADirectoryError, PermissionError) as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.", "", "Name a ladder in TOML.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is no TOML: {error}.", "", "Correct it there.") from error
-    return read_ladder(data, str(path))
 
 
 def declare(
     corpus: str = "python",
     *,
     recipe: str = RECIPE,
-    engine: str = "cpu",
+    engine: str = DEFAULT,
     judged_on: Sequence[str] = (),
     **grid: Any,
 ) -> tuple[Spec, ...]:
@@ -95,8 +112,7 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
     corpus = load_corpus(data["corpus"])
     recipe = data.get("recipe", RECIPE)
     find_recipe(recipe)
-    if data.get("engine", "cpu") not in ENGINES:
-        raise UnknownNameError("engine", data["engine"], ENGINES, "It trains on the processor today, and nowhere else.")
+    engine_for(data.get("engine", DEFAULT))
     if not data["runs"]:
         raise FormatError(f"{where} asks for no runs.", "", "Add a table [[runs]].")
     specs = [
@@ -104,6 +120,8 @@ def read_ladder(data: dict[str, Any], where: str = "ladder") -> tuple[Spec, ...]
         for number, grid in enumerate(data["runs"], start=1)
         for spec in grid_of(grid, recipe, corpus, f"{where}, runs {number}")
     ]
+    if "dtype" in data:
+        specs = [replace(spec, dtype=data["dtype"]) for spec in specs]
     judged_on = _judged_on(data, corpus, where)
     return tuple({spec.id: replace(spec, judged_on=judged_on) for spec in specs}.values())
 

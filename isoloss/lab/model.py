@@ -19,16 +19,22 @@ STARTS_AT_ZERO = ("attention_out.weight", "mlp_down.weight", "head.weight")
 
 
 class SquaredReLU(torch.autograd.Function):
-    """relu(x)^2, keeping one array for the backward pass where autograd would keep two."""
+    """relu(x)^2, and relu(x), the one array that is kept for the backward pass where autograd would keep two."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         positive = x.relu()
-        ctx.save_for_backward(positive)
-        return positive * positive
+        return positive * positive, positive
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def setup_context(ctx, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:  # type: ignore[override]
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, _: Tensor) -> Tensor:  # type: ignore[override]
         (positive,) = ctx.saved_tensors
         return torch.mul(gradient, positive).mul_(2)
 
@@ -49,14 +55,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
         x = torch.add(x, self.attend(self.attention_norm(x), rotation), alpha=self.branch)
-        return torch.add(x, self.mlp_down(SquaredReLU.apply(self.mlp_up(self.mlp_norm(x)))), alpha=self.branch)
+        return torch.add(x, self.mlp_down(SquaredReLU.apply(self.mlp_up(self.mlp_norm(x)))[0]), alpha=self.branch)
 
     def attend(self, x: Tensor, rotation: Tensor) -> Tensor:
         batch, context, width = x.shape
         mixed = self.query_key_value(x).view(batch, context, 3, self.heads, self.head_dim)
-        query_key = F.rms_norm(mixed[:, :, :2], (self.head_dim,))
+        query_key = F.rms_norm(mixed[:, :, :2].float(), (self.head_dim,))
         turned = torch.view_as_complex(query_key.unflatten(-1, (self.head_dim // 2, 2))) * rotation
-        query, key = torch.view_as_real(turned).flatten(-2).permute(2, 0, 3, 1, 4)
+        query, key = torch.view_as_real(turned).flatten(-2).to(mixed.dtype).permute(2, 0, 3, 1, 4)
         value = mixed[:, :, 2].transpose(1, 2)
         looked_at = F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.sharpness)
         return self.attention_out(looked_at.transpose(1, 2).reshape(batch, context, width))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from isoloss.core.runs import Runs
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import load_corpus
 from isoloss.lab.data import check_repetition
+from isoloss.lab.engine import DEFAULT, Job, engine_for
 from isoloss.lab.extra import require_torch
 from isoloss.lab.flags import flags
 from isoloss.lab.index import listing
-from isoloss.lab.ladder import load_ladder
-from isoloss.lab.pool import Pool
+from isoloss.lab.ladder import engine_of, load_ladder
 from isoloss.lab.progress import progress_for, say_flags
 from isoloss.lab.store import Keeping, missing, queue, read_record
 from isoloss.lab.table import table
@@ -27,6 +26,7 @@ def train(
     runs: str | Path | Spec | Iterable[Spec],
     out: str | Path = "runs",
     *,
+    engine: str | None = None,
     workers: int | None = None,
     split: str | None = None,
     checkpoint_every: float = 60.0,
@@ -37,24 +37,29 @@ def train(
     `runs` are Specs, or the path of a ladder in TOML. Each run gets a folder in `out`; a run that is recorded there
     already is not trained again, and one that was cut off goes on from its checkpoint, to the same numbers bit for bit.
     Runs that are alike but for their length and cooldown train the steps that they have in common once (trunks.py),
-    with the same result as separate runs. `workers` processes of one thread each work side by side (as many as there
-    are cores); several calls may train into one folder, and each waits for the runs that another is at. `split` trains
-    only the runs with this label. A run that is longer than `checkpoint_every` seconds is kept that often;
-    `keep_checkpoints` leaves one of its end, and one that a longer run could branch off from.
+    with the same result as separate runs.
+    `engine` says where: "cpu" (the ladder's own, or this), in `workers` processes of one thread each, as many as there
+    are cores; "cuda", small runs of one shape together on a GPU; "ray", one run a core of a cluster; "fsdp", one model
+    at a time in so many parts. Several calls may train into one folder, and each waits for the runs that another is at.
+    `split` trains only the runs with this label. A run that is longer than `checkpoint_every` seconds is kept that
+    often; `keep_checkpoints` leaves one of its end, and one that a longer run could branch off from.
     What is odd about the runs that were trained is said on stderr (see `flags`).
-    Raises MissingExtraError without torch, RequestError for runs that cannot be and TrainingError for runs that failed,
-    after all others have ended. An interrupt ends all work; what has ended is there, what was under way is kept.
+    Raises MissingExtraError without torch, RequestError for runs that cannot be, or not on this engine,
+    UnknownNameError for an engine that is none and TrainingError for runs that failed, after all others have ended.
+    An interrupt ends all work; what has ended is there, what was under way is kept.
     """
     keeping = Keeping(checked(checkpoint_every), keep_checkpoints)
     specs = chosen(specs_of(runs), split)
     require_torch()
     check_all(specs)
+    way = engine_for(engine or (engine_of(runs) if isinstance(runs, str | Path) else DEFAULT))
+    way.check(specs)
     out = prepared(Path(out))
     if todo := missing(out, specs):
         queue(out, todo)
         want(out, todo)
         with indexed(out), progress_for(todo) as progress:
-            Pool(out, workers or cores(), progress, keeping).train(todo)
+            way.train(todo, Job(out, progress, workers, keeping))
     tidy(out)
     records = [read_record(out / spec_id / "record.json") for spec_id in dict.fromkeys(spec.id for spec in specs)]
     if todo:
@@ -77,12 +82,6 @@ def indexed(out: Path) -> Iterator[None]:
         yield
     finally:
         listing(out)
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def specs_of(runs: str | Path | Spec | Iterable[Spec]) -> tuple[Spec, ...]:

@@ -30,6 +30,7 @@ LOST = 2.0  # a loss this many times that of a model that knows nothing has dive
 Point = dict[str, Any]
 Watch = Callable[[Point], None]
 DERIVED = ("curve", "validations", "averaged", "validation")  # what a state's losses and looks tell again
+LossOf = Callable[[Any], torch.Tensor]
 
 
 @dataclass
@@ -57,6 +58,37 @@ class Outcome:
         return self.steps_done - (self.forked_from["step"] if self.forked_from else 0)
 
 
+class Place(Protocol):
+    """Where a run is trained: it puts the model there before the optimizer is made, and takes the run's steps.
+
+    `about` says in the record which engine, device and company that was.
+    """
+
+    def put(self, model: torch.nn.Module) -> torch.nn.Module: ...
+
+    def step(self, course: Course, spec: Spec, step: int, batch: Any) -> float:
+        """Take step `step` on `batch` and return the loss before it."""
+        ...
+
+    def about(self) -> dict[str, Any]: ...
+
+
+class Here:
+    """In this process, on the processor, for the engine that is named."""
+
+    def __init__(self, engine: str = "cpu") -> None:
+        self.engine = engine
+
+    def put(self, model: torch.nn.Module) -> torch.nn.Module:
+        return model
+
+    def step(self, course: Course, spec: Spec, step: int, batch: Any) -> float:
+        return take_step(course, spec, step, batch)
+
+    def about(self) -> dict[str, Any]:
+        return {"engine": self.engine}
+
+
 class Course:
     """A run under way: all that its next step depends on beside its Spec and corpus, and what it has seen so far.
 
@@ -66,10 +98,10 @@ class Course:
     that will go on from this one.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, place: Place | None = None) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
         self.spec, self.task = spec, task_of(spec)
-        self.model = self.task.model(spec)
+        self.model = (place or Here()).put(self.task.model(spec))
         self.optimizer = optimizer_for(self.model, spec)
         self.averaged = copy.deepcopy(self.model) if spec.ema else None
         self.outcome = Outcome("done", "all tokens seen", 0)
@@ -146,7 +178,13 @@ class NoKeeper:
         pass
 
 
-def train_run(spec: Spec, corpus: Source, watch: Watch = lambda point: None, keeper: Keeper | None = None) -> Outcome:
+def train_run(
+    spec: Spec,
+    corpus: Source,
+    watch: Watch = lambda point: None,
+    keeper: Keeper | None = None,
+    place: Place | None = None,
+) -> Outcome:
     """Train `spec` on `corpus` and return its outcome; `watch` is called with each point of the loss curve.
 
     The same Spec gives the same numbers bit for bit on the same machine and versions, with one thread, whether or not
@@ -156,10 +194,10 @@ def train_run(spec: Spec, corpus: Source, watch: Watch = lambda point: None, kee
     check_corpus(spec, corpus)
     check_fit(spec.shape, corpus)
     check_repetition(spec, corpus)
-    keeper = keeper or NoKeeper()
-    course = Course(spec)
+    keeper, place = keeper or NoKeeper(), place or Here()
+    course = Course(spec, place)
     keeper.bring_back(course)
-    _descend(course, spec, corpus, watch, keeper)
+    _descend(course, spec, corpus, watch, keeper, place)
     course.read_clocks()
     if course.outcome.status == "done":
         judge = partial(course.task.validate, course.model, spec)
@@ -190,11 +228,13 @@ def check_corpus(spec: Spec, corpus: Source) -> None:
         )
 
 
-def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: Keeper) -> None:
+def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: Keeper, place: Place) -> None:
     outcome, task = course.outcome, course.task
     for step, batch in enumerate(task.batches(spec, corpus, outcome.steps_done), outcome.steps_done):
-        loss = _step(course, spec, step, batch)
+        loss = place.step(course, spec, step, batch)
         outcome.steps_done = done = step + 1
+        if course.averaged:
+            _average(course.averaged, course.model, 1 / min(done, spec.ema))
         if not loss < LOST * task.ignorance(spec):
             outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {done}"
             return
@@ -208,16 +248,24 @@ def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: K
         keeper.look(course)
 
 
-def _step(course: Course, spec: Spec, step: int, batch: Any) -> float:
+def take_step(course: Course, spec: Spec, step: int, batch: Any, loss_of: LossOf | None = None) -> float:
+    """Take one step of one run, where its model and the batch are, and return the loss before it.
+
+    `loss_of` finds the loss of a batch in another way than the task itself, such as a compiled one.
+    """
     set_rate(course.optimizer, share(spec, step))
-    loss = course.task.loss(course.model, batch)
+    with precision(spec, next(course.model.parameters()).device.type):
+        loss = loss_of(batch) if loss_of else course.task.loss(course.model, batch)
     course.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(course.model.parameters(), spec.clip)
     course.optimizer.step()
-    if course.averaged:
-        _average(course.averaged, course.model, 1 / min(step + 1, spec.ema))
     return loss.item()
+
+
+def precision(spec: Spec, device: str) -> torch.autocast:
+    """Return the context of the forward pass: weights and optimizer are float32, products what `dtype` says."""
+    return torch.autocast(device, torch.bfloat16, enabled=spec.dtype == "bfloat16")
 
 
 @torch.no_grad()

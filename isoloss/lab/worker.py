@@ -29,7 +29,7 @@ from isoloss.lab.store import (
     write_json,
     write_status,
 )
-from isoloss.lab.trainer import Outcome, train_run
+from isoloss.lab.trainer import Here, Outcome, Place, train_run
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -71,10 +71,12 @@ def main(out: str, keeping: Keeping) -> None:
             raise SystemExit(ENDED_BY_SIGNAL)
 
 
-def answer(out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], tell: Listener) -> dict[str, Any]:
+def answer(
+    out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], tell: Listener, place: Place | None = None
+) -> dict[str, Any]:
     """Train one run and return the event that says how it ended."""
     try:
-        record = train_to(out, spec, keeping, stop, tell)
+        record = train_to(out, spec, keeping, stop, tell, place)
     except HeldError as error:
         return {"event": "busy", "error": error.given}
     except Stopped as stopped:
@@ -86,7 +88,9 @@ def answer(out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], te
     return {"event": "ended", "status": record["status"], "loss": record["loss"]}
 
 
-def train_to(out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], tell: Listener) -> Record:
+def train_to(
+    out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], tell: Listener, place: Place | None = None
+) -> Record:
     """Train one run, from its checkpoint if it has one, write its folder and return its record.
 
     Raises HeldError if another process trains it, Stopped if `stop` said so, OutputError if its folder cannot be
@@ -99,7 +103,7 @@ def train_to(out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], 
         keeper = FolderKeeper(folder, spec, keeping, lambda: hold.lost or stop(), tell)
         try:
             write_status(folder, Status("running"))
-            record = _recorded(folder, spec, keeper, tell)
+            record = _recorded(folder, spec, keeper, tell, place or Here())
         except Stopped as stopped:
             write_status(folder, Status("queued", str(stopped)))
             raise
@@ -111,7 +115,7 @@ def train_to(out: Path, spec: Spec, keeping: Keeping, stop: Callable[[], bool], 
     return record
 
 
-def _recorded(folder: Path, spec: Spec, keeper: FolderKeeper, tell: Listener) -> Record:
+def _recorded(folder: Path, spec: Spec, keeper: FolderKeeper, tell: Listener, place: Place) -> Record:
     """Train the run and write its record."""
 
     def watch(point: dict[str, Any]) -> None:
@@ -119,8 +123,8 @@ def _recorded(folder: Path, spec: Spec, keeper: FolderKeeper, tell: Listener) ->
         append_metrics(folder, point)
 
     corpus = load_corpus(spec.corpus)
-    outcome = train_run(spec, corpus, watch, keeper)
-    record = {**record_of(spec, corpus, outcome), **_spent(spec, outcome)}
+    outcome = train_run(spec, corpus, watch, keeper, place)
+    record = {**record_of(spec, corpus, outcome), **_spent(spec, outcome), **place.about()}
     write_json(folder / "record.json", record)
     return record
 

@@ -28,7 +28,16 @@ def train(
     ladder: Annotated[Path, typer.Argument(help="A ladder in TOML: sizes, horizons or budgets, seeds.")],
     out: Annotated[Path, typer.Option("--out", help="The folder that keeps one record a run.")] = Path("runs"),
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Training processes, one thread each; default: one a core.")
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Training processes, one thread each; default: one a core. See --engine for others.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="Where to train: cpu, cuda, ray or fsdp; default: the ladder's own, or cpu."),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="Train only the runs of this split.")] = None,
     dry_run: Annotated[
@@ -67,6 +76,7 @@ def train(
     from isoloss.designing.training import admit
     from isoloss.lab import flags, load_ladder, load_records, more_seeds
     from isoloss.lab import train as train_ladder
+    from isoloss.lab.ladder import engine_of
 
     specs = load_ladder(ladder)
     assumed = fit_from(truth, o.Fitting()) if truth else None
@@ -77,6 +87,7 @@ def train(
     for refusal in admit(specs, out, force=force, law=law, truth=assumed):
         progress(f"isoloss: forced past {refusal}")
     how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints}
+    how["engine"] = engine or engine_of(ladder)
     runs, trained = train_ladder(specs, out=out, workers=workers, split=split, **how), specs
     if seeds_more:
         trained = (*specs, *more_seeds(load_records(out), specs, seeds_more))

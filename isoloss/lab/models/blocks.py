@@ -41,7 +41,7 @@ class AllSeeing(Block):
 
 def mlp(block: Any, x: Tensor) -> Tensor:
     """Return what a block's MLP writes into the stream `x`."""
-    return block.mlp_down(SquaredReLU.apply(block.mlp_up(block.mlp_norm(x))))
+    return block.mlp_down(SquaredReLU.apply(block.mlp_up(block.mlp_norm(x)))[0])
 
 
 def turned(x: Tensor, rotation: Tensor | None) -> Tensor:

@@ -66,7 +66,7 @@ class Experts(nn.Module):
     def serve(self, x_tw: Tensor, chosen_tk: Tensor, gate_tk: Tensor, load_e: Tensor) -> Tensor:
         order_a = chosen_tk.flatten().argsort(stable=True)
         token_a, sizes = order_a // self.active, load_e.tolist()
-        hidden_af = SquaredReLU.apply(grouped(x_tw[token_a], self.experts_up, sizes))
+        hidden_af = SquaredReLU.apply(grouped(x_tw[token_a], self.experts_up, sizes))[0]
         written_aw = grouped(hidden_af, self.experts_down, sizes) * gate_tk.flatten()[order_a, None]
         return torch.zeros_like(x_tw).index_add(0, token_a, written_aw)
 

@@ -1,0 +1,1 @@
+"""The engines, one file each; engine.py says what an engine is."""
