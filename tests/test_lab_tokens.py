@@ -121,6 +121,7 @@ class Even(torch.nn.Module):
 
     def __init__(self, vocab: int) -> None:
         super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
         self.vocab = vocab
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -186,5 +187,5 @@ def test_judging_on_what_is_no_text_or_has_more_tokens_is_refused() -> None:
 def test_a_model_with_fewer_tokens_than_the_corpus_is_refused() -> None:
     corpus = tokens.with_tokens(small(), 300)
     spec = wsd_adamw(Shape(width=16, depth=1, heads=1, context=32), 2000, corpus, batch=128)
-    with pytest.raises(TrainingError, match=r"knows 256 tokens, and 'small0\+bpe300' has 300"):
+    with pytest.raises(RequestError, match=r"256 cannot hold the 300 tokens of 'small0\+bpe300'"):
         train_run(spec, corpus)

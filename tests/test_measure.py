@@ -17,12 +17,13 @@ from lab_help import SMALL, markov_corpus, markov_spec
 import isoloss.lab.trainer as trainer
 from isoloss.core.accounting import LEDGER
 from isoloss.core.quantities import QUANTITIES
+from isoloss.core.run_record import CONVENTIONS
 from isoloss.core.spec import Spec
 from isoloss.lab import energy, measure, table
 from isoloss.lab.energy import Packages, Silent, board_counter, package_counter
 from isoloss.lab.measure import Meter, batches_at_a_look, estimates, noise_look, split, with_scales
 from isoloss.lab.record import record_of
-from isoloss.lab.table import CONVENTIONS, foreseen
+from isoloss.lab.table import foreseen
 from isoloss.lab.trainer import Course, Outcome, train_run
 from isoloss.loaders import read
 
@@ -163,7 +164,7 @@ class TestRun:
         (tmp_path / spec.id).mkdir()
         (tmp_path / spec.id / "record.json").write_text(json.dumps(record))
         seen = read(tmp_path)
-        assert set(row.columns) == set(seen.columns) - {"energy"}
+        assert set(row.columns) == set(seen.columns)
         for name in row.columns:
             assert str(seen[name][0]) == str(row[name][0]), name
 

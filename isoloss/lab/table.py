@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from isoloss.core.accounting import ledger, sizes
+from isoloss.core.accounting import ledger
 from isoloss.core.errors import DataError, UnknownNameError
+from isoloss.core.run_record import BEFOREHAND, CELLS, cells, kind_of
 from isoloss.core.runs import Runs
-from isoloss.core.shapes import shape_from_json
 from isoloss.core.spec import Spec
 from isoloss.lab.conventions import OF_KIND
 from isoloss.lab.corpus import load_corpus
@@ -19,78 +18,15 @@ from isoloss.lab.data import usable_tokens
 
 Record = dict[str, Any]
 
-CONVENTIONS = {  # counts of compute, by their names in accounting.LEDGER
-    "body_flops": "kaplan",
-    "context_flops": "deepseek",
-    "six_n_flops": "six_n",
-    "palm_flops": "palm",
-    "chinchilla_flops": "chinchilla",
-}
-
-
-def _flops_by(convention: str) -> Callable[[Record], float]:
-    return lambda r: _number(r, "flops_per_token", convention) * r["tokens"]
-
-
-def _number(record: Record, *path: str) -> float:
-    # Records of earlier versions lack what was measured or named since.
-    found: Any = record
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return math.nan if found is None else float(found)
-
-
-COLUMNS: dict[str, Callable[[Record], Any]] = {
-    "params": lambda r: r["counts"]["params"],
-    "body_params": lambda r: r["counts"]["body_params"],
-    "matmul_params": lambda r: r["counts"]["matmul_params"],
-    "tokens": lambda r: r["tokens"],
-    "unique_tokens": lambda r: r["unique_tokens"],
-    "flops": lambda r: r["flops"],
-    **{name: _flops_by(convention) for name, convention in CONVENTIONS.items()},
-    "loss": lambda r: r["loss"],
-    "loss_se": lambda r: r["loss_se"],
-    "bits_per_byte": lambda r: np.nan if r["bits_per_byte"] is None else r["bits_per_byte"],
-    "batch": lambda r: r["spec"]["batch"],
-    "steps": lambda r: r["steps"],
-    "lr": lambda r: r["spec"]["lr"],
-    "width": lambda r: _part(r, "width"),
-    "depth": lambda r: _part(r, "depth"),
-    "heads": lambda r: _part(r, "heads"),
-    "context": lambda r: _part(r, "context"),
-    "vocab": lambda r: _part(r, "vocab"),
-    "seconds": lambda r: r["seconds"],
-    "cpu_seconds": lambda r: _number(r, "cpu_seconds"),
-    "tokens_per_cpu_second": lambda r: _number(r, "tokens_per_cpu_second"),
-    "peak_memory": lambda r: _number(r, "usage", "peak_memory"),
-    "energy": lambda r: _number(r, "usage", "energy"),
-    "noise_scale": lambda r: _number(r, "noise_scale"),
-    "seed": lambda r: r["spec"]["seed"],
-    "split": lambda r: r["spec"]["split"],
-    "id": lambda r: r["id"],
-    "status": lambda r: r["status"],
-}
-
 POINTS = ("final", "averaged")
 AVERAGED = "averaged weights on the way, not runs that cooled down at their horizon: not to be fitted with such runs"
-
-OF_CLASSIFIERS: dict[str, Callable[[Record], Any]] = {
-    "error": lambda r: r.get("extras", {}).get("error_rate", np.nan),
-    "samples": lambda r: r["tokens"] / _part(r, "context"),
-    "unique_samples": lambda r: r["unique_tokens"] / _part(r, "context"),
-}
-CLASSIFIERS = ("vit", "mlp")
-
-TRAINED = {"loss", "loss_se", "bits_per_byte", "status"}
-TRAINED |= {"seconds", "cpu_seconds", "tokens_per_cpu_second", "peak_memory", "energy", "noise_scale"}
-BEFOREHAND = tuple(name for name in COLUMNS if name not in TRAINED)
 
 
 def table(records: Sequence[Record], source: str = "runs trained by isoloss", points: str = "final") -> Runs:
     """Return the runs that were trained to their end, by split, size, horizon and seed, as a table.
 
-    Runs of other kinds than the decoder have columns of their own besides (see `columns_of`), which are missing where a
-    run is of a kind without them. Runs that diverged have no loss: they are left out, and a note says how many.
+    Runs of other kinds than the decoder have columns of their own besides (core/run_record.py), which are missing where
+    a run is of a kind without them. Runs that diverged have no loss: they are left out, and a note says how many.
     `points="averaged"` gives, instead of the runs, what their averaged weights (Spec.ema) had reached at each look and
     at the end; the column `points` says so, and such a table cannot be joined with one of runs. Raises DataError if
     nothing is left, UnknownNameError for other points.
@@ -103,12 +39,16 @@ def table(records: Sequence[Record], source: str = "runs trained by isoloss", po
     rows = done if points == "final" else [row for record in done for row in _averaged(record)]
     if not rows:
         raise DataError(f"None of {len(done)} runs kept averaged weights.", "", "Train with ema, the steps of memory.")
-    columns = {name: np.array([value(r) for r in rows]) for name, value in COLUMNS.items()}
-    columns = {name: values for name, values in columns.items() if not _is_empty(values)} | columns_of(rows)
+    columns = _columns(cells(rows))
     if points == "final":
-        return Runs({**columns, **_elsewhere(done)}, source, _notes(records, done))
+        return Runs(columns, source, _notes(records, done))
     columns["points"] = np.full(len(rows), points)
     return Runs(columns, source, (*_notes(records, done), AVERAGED))
+
+
+def _columns(row_n: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    names = dict.fromkeys(name for row in row_n for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in row_n]) for name in names}
 
 
 def _averaged(record: Record) -> Iterator[Record]:
@@ -127,50 +67,6 @@ def _averaged(record: Record) -> Iterator[Record]:
         }
 
 
-def columns_of(done: Sequence[Record]) -> dict[str, np.ndarray]:
-    """Return the columns that runs of other kinds than the decoder have, beside those that all have.
-
-    A decoder beside routed models is one of one expert; a table of decoders alone has no such columns.
-    """
-    kinds = [kind_of(r) for r in done]
-    if set(kinds) == {"decoder"}:
-        return {}
-    plain = {"decoder"} if "moe" not in kinds else set()
-    own = [{} if k in plain else sizes(shape_from_json(r["spec"]["shape"])) for r, k in _with(done)]
-    columns = {name: np.array([sizes_n.get(name, np.nan) for sizes_n in own]) for sizes_n in own for name in sizes_n}
-    if any(kind in CLASSIFIERS for kind in kinds):
-        for name, value in OF_CLASSIFIERS.items():
-            columns[name] = np.array([value(r) if k in CLASSIFIERS else np.nan for r, k in _with(done)])
-    return {"kind": np.array(kinds), **columns}
-
-
-def kind_of(record: Record) -> str:
-    """Return the kind of model that a record is of; those of decoders say none."""
-    return record["spec"]["shape"].get("kind", "decoder")
-
-
-def _with(done: Sequence[Record]) -> list[tuple[Record, str]]:
-    return [(record, kind_of(record)) for record in done]
-
-
-def _part(record: Record, name: str) -> Any:
-    return getattr(shape_from_json(record["spec"]["shape"]), name, np.nan)
-
-
-def _is_empty(values: np.ndarray) -> bool:
-    return values.dtype.kind == "f" and bool(np.isnan(values).all())
-
-
-def _elsewhere(done: Sequence[Record]) -> dict[str, np.ndarray]:
-    """The losses on further corpora, a column each, such as loss_on_prose; NaN for runs not judged on one."""
-    names = dict.fromkeys(name for r in done for name in r.get("offsets", {}))
-    return {
-        f"{what}_on_{name}": np.array([r.get("offsets", {}).get(name, {}).get(what, np.nan) for r in done])
-        for name in names
-        for what in ("loss", "loss_se", "bits_per_byte")
-    }
-
-
 def foreseen(spec: Spec) -> Runs:
     """Return the row that `spec` will have in the table, but for what only training it tells; needs its corpus."""
     corpus = load_corpus(spec.corpus)
@@ -184,7 +80,7 @@ def foreseen(spec: Spec) -> Runs:
         "steps": spec.steps,
         "unique_tokens": usable_tokens(spec, corpus),
     }
-    columns = {name: np.array([COLUMNS[name](asked)]) for name in BEFOREHAND}
+    columns = {name: np.array([CELLS[name](asked)]) for name in BEFOREHAND}
     return Runs(columns, f"run {spec.id}, before it is trained")
 
 

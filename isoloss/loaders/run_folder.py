@@ -6,31 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from isoloss.core.errors import FormatError
+from isoloss.core.run_record import cells
 from isoloss.loaders.cells import numbers
 from isoloss.loaders.json_text import Broken, decode
 from isoloss.loaders.table import Table, from_records
 from isoloss.loaders.text import whole
 
 READS = "a folder of runs trained by isoloss (ID/record.json)"
-
-PLACES: dict[str, tuple[str, ...]] = {
-    **{name: ("counts", name) for name in ("params", "body_params", "matmul_params")},
-    **{name: (name,) for name in ("tokens", "unique_tokens", "flops", "loss", "loss_se", "bits_per_byte")},
-    **{name: ("spec", name) for name in ("batch", "lr", "seed", "split")},
-    **{name: ("spec", "shape", name) for name in ("width", "depth", "heads", "context", "vocab")},
-    **{name: (name,) for name in ("steps", "seconds", "id", "status")},
-}
-SINCE: dict[str, tuple[str, ...]] = {  # what records of earlier versions lack
-    **{name: (name,) for name in ("cpu_seconds", "tokens_per_cpu_second", "noise_scale")},
-    **{name: ("usage", name) for name in ("peak_memory", "energy")},
-}
-PER_TOKEN = {  # counts of compute, by the names of their conventions in the record
-    "body_flops": "kaplan",
-    "context_flops": "deepseek",
-    "six_n_flops": "six_n",
-    "palm_flops": "palm",
-    "chinchilla_flops": "chinchilla",
-}
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -47,8 +29,8 @@ def load(path: Path) -> Table:
         raise FormatError(
             f"None of the {len(records)} runs in {path} was trained to its end.", do="Train them, then read them again."
         )
-    cells = sorted((_cells(record, file) for file, record in done), key=_order)
-    return from_records(cells, [f"run {run['id']}" for run in cells], _notes(records, len(done)))
+    told = sorted(cells([record for _, record in done], [str(file) for file, _ in done]), key=_order)
+    return from_records(told, [f"run {run['id']}" for run in told], _notes(records, len(done)))
 
 
 def _order(run: dict[str, Any]) -> tuple[Any, ...]:
@@ -72,33 +54,6 @@ def _record(file: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema") != 1:
         raise FormatError(f"{file} is no record of a run of schema 1.", do="Take it out of the folder.")
     return record
-
-
-def _cells(record: dict[str, Any], file: Path) -> dict[str, Any]:
-    cells = {name: _cell(record, name, file) for name in PLACES}
-    for name, place in SINCE.items():
-        cells[name] = _if_there(record, place)
-    for name, convention in PER_TOKEN.items():
-        factors_2, wrong_2 = numbers([_if_there(record, ("flops_per_token", convention)), cells["tokens"]])
-        cells[name] = None if wrong_2.any() else float(factors_2.prod())
-    return cells
-
-
-def _if_there(record: dict[str, Any], place: tuple[str, ...]) -> Any:
-    found: Any = record
-    for key in place:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
-
-
-def _cell(record: dict[str, Any], name: str, file: Path) -> Any:
-    found: Any = record
-    try:
-        for key in PLACES[name]:
-            found = found[key]
-    except (KeyError, TypeError):
-        raise FormatError(f"{file} does not say '{name}'.", do="Delete that run's folder and train it again.") from None
-    return found
 
 
 def _notes(records: list[dict[str, Any]], done: int) -> tuple[str, ...]:
