@@ -9,7 +9,8 @@ import numpy as np
 
 from isoloss.core.accounting import Shape
 from isoloss.core.spec import Spec
-from isoloss.lab.corpus import Corpus, build_corpus
+from isoloss.lab.building import build_corpus
+from isoloss.lab.corpus import Corpus
 from isoloss.lab.recipes.wsd_adamw import wsd_adamw
 
 LETTERS = 16

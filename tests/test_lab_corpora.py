@@ -17,9 +17,10 @@ import pytest
 
 from isoloss.core.errors import ColumnError, FormatError, IsolossError, OutputError, RequestError, TrainingError
 from isoloss.lab import fetching, load_corpus, train
+from isoloss.lab.building import build_examples, build_pairs
 from isoloss.lab.corpora.images import read_idx
 from isoloss.lab.corpora.translation import of_mo, of_po
-from isoloss.lab.corpus import CORPORA, Examples, Pairs, build_examples, build_pairs
+from isoloss.lab.corpus import CORPORA, Examples, Pairs
 from isoloss.lab.describing import described, fetched, listed
 from isoloss.lab.kept import kept_corpus
 from isoloss.lab.ladder import declare

@@ -9,7 +9,8 @@ import pytest
 from lab_help import SMALL, TINY, markov_corpus, markov_spec
 
 from isoloss.core.errors import RequestError, TrainingError, UnknownNameError
-from isoloss.lab.corpus import CORPORA, build_corpus, in_validation, load_corpus
+from isoloss.lab.building import build_corpus, in_validation
+from isoloss.lab.corpus import CORPORA, load_corpus
 from isoloss.lab.data import batches, check_repetition, windows
 from isoloss.lab.near import BINS, signature, without_near
 

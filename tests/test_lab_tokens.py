@@ -19,7 +19,8 @@ from isoloss.core.errors import RequestError, TrainingError, UnknownNameError
 from isoloss.core.spec import Spec
 from isoloss.lab import corpus as corpora
 from isoloss.lab import load_corpus, table, tokens
-from isoloss.lab.corpus import Corpus, build_corpus, load_beside
+from isoloss.lab.building import build_corpus
+from isoloss.lab.corpus import Corpus, load_beside
 from isoloss.lab.evaluate import frozen_windows, validate
 from isoloss.lab.ladder import declare
 from isoloss.lab.recipes.wsd_adamw import wsd_adamw

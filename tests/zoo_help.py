@@ -11,7 +11,8 @@ from lab_help import markov_corpus, wsd_adamw
 
 from isoloss.core.shapes import AnyShape, EncoderDecoderShape, MLPShape, MoEShape, Shape, ViTShape
 from isoloss.core.spec import Spec
-from isoloss.lab.corpus import Corpus, Examples, Pairs, build_corpus
+from isoloss.lab.building import build_corpus
+from isoloss.lab.corpus import Corpus, Examples, Pairs
 from isoloss.lab.trainer import Outcome, train_run
 
 CLASSES = 4

@@ -18,7 +18,8 @@ import numpy as np
 
 from isoloss.core.errors import OutputError, TrainingError
 from isoloss.core.formula_cache import VARIABLE, above_all
-from isoloss.lab.corpus import Corpus, Documents, build_corpus, digest_of
+from isoloss.lab.building import Documents, build_corpus, digest_of
+from isoloss.lab.corpus import Corpus
 
 MAKING = 1  # raised when build_corpus comes to make another corpus of the same documents
 ARRAYS = ("train_t", "validation_t", "starts_f", "bytes_v")

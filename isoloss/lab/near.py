@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isoloss.lab.corpus import plain
+from isoloss.lab.building import plain
 
 SHINGLE = 32  # bytes, about six words
 BINS = 256

@@ -24,8 +24,17 @@ from isoloss.lab.trainer import Outcome
 
 SCHEMA = 1
 MATHS = (
-    *("model.py", "parameterisation.py", "task.py", "optimizers.py", "muon.py", "schedule.py"),
-    *("data.py", "corpus.py", "evaluate.py", "trainer.py", "translating.py", "classifying.py"),
+    *(
+        "model.py",
+        "parameterisation.py",
+        "task.py",
+        "optimizers.py",
+        "muon.py",
+        "schedule.py",
+        "curve.py",
+        "trainer.py",
+    ),
+    *("data.py", "corpus.py", "building.py", "evaluate.py", "translating.py", "classifying.py"),
     *("models/blocks.py", "models/moe.py", "models/encoder_decoder.py", "models/vit.py", "models/mlp.py"),
 )
 IN_BITS_PER_BYTE = ("decoder", "moe", "encoder_decoder")  # kinds whose loss is that of bytes of text

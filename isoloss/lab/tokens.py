@@ -20,7 +20,8 @@ import numpy as np
 
 from isoloss.core.errors import MissingExtraError, OutputError, RequestError, TrainingError
 from isoloss.core.storage import write_text
-from isoloss.lab.corpus import VOCAB, Corpus, digest_of
+from isoloss.lab.building import digest_of
+from isoloss.lab.corpus import VOCAB, Corpus
 from isoloss.lab.kept import folder, keep_corpus, kept_corpus
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -15,19 +15,17 @@ import torch
 from isoloss.core.errors import TrainingError
 from isoloss.core.spec import Spec
 from isoloss.lab.corpus import Source
+from isoloss.lab.curve import Point, curve_of, is_point, looks_of, point_of
 from isoloss.lab.data import check_repetition
 from isoloss.lab.evaluate import QUICK_WINDOWS, WINDOWS, Validation, offsets
 from isoloss.lab.measure import Meter, batches_at_a_look, noise_look, with_scales
 from isoloss.lab.optimizers import optimizer_for, set_rate
-from isoloss.lab.schedule import rate, share
+from isoloss.lab.schedule import share
 from isoloss.lab.suitable import check_fit
 from isoloss.lab.task import task_of
 
-POINTS = 100  # of the loss curve that a record keeps
-LOOKS = (0.25, 0.5, 0.75)  # shares of the run after which the validation loss is looked at
 LOST = 2.0  # a loss this many times that of a model that knows nothing has diverged
 
-Point = dict[str, Any]
 Watch = Callable[[Point], None]
 DERIVED = ("curve", "validations", "averaged", "validation")  # what a state's losses and looks tell again
 LossOf = Callable[[Any], torch.Tensor]
@@ -208,16 +206,6 @@ def train_run(
     return course.outcome
 
 
-def looks_of(spec: Spec) -> set[int]:
-    """Return the numbers of steps done at which the run's validation loss is looked at."""
-    return {max(1, round(part * spec.steps)) for part in LOOKS}
-
-
-def curve_of(spec: Spec, losses: Sequence[float]) -> list[Point]:
-    """Return the run's loss curve as far as the `losses` of its steps go."""
-    return [_point(spec, done, losses) for done in range(1, len(losses) + 1) if _is_point(spec, done)]
-
-
 def check_corpus(spec: Spec, corpus: Source) -> None:
     """Raise TrainingError unless `corpus` is, byte for byte, the one that `spec` was made for."""
     if (spec.corpus, spec.corpus_digest) != (corpus.name, corpus.digest):
@@ -239,8 +227,8 @@ def _descend(course: Course, spec: Spec, corpus: Source, watch: Watch, keeper: K
             outcome.status, outcome.why = "diverged", f"training loss {loss:.3g} at step {done}"
             return
         course.losses.append(loss)
-        if _is_point(spec, done):
-            outcome.curve.append(_point(spec, done, course.losses))
+        if is_point(spec, done):
+            outcome.curve.append(point_of(spec, done, course.losses))
             watch(outcome.curve[-1])
         if done in course.look_at:
             course.looks[done] = _look(course, corpus)
@@ -273,21 +261,6 @@ def _average(averaged: torch.nn.Module, model: torch.nn.Module, share_of_new: fl
     """Move the averaged weights towards the model's: a plain mean of the first `ema` steps, exponential after them."""
     for mean, weight in zip(averaged.parameters(), model.parameters(), strict=True):
         mean.lerp_(weight, share_of_new)
-
-
-def _every(spec: Spec) -> int:
-    return max(1, spec.steps // POINTS)
-
-
-def _is_point(spec: Spec, done: int) -> bool:
-    return done % _every(spec) == 0 or done == spec.steps
-
-
-def _point(spec: Spec, done: int, losses: Sequence[float]) -> Point:
-    # The mean training loss of the steps since the point before.
-    since = losses[(done - 1) // _every(spec) * _every(spec) : done]
-    loss = sum(since) / len(since)
-    return {"step": done, "tokens": done * spec.batch, "train_loss": loss, "lr": rate(spec, done - 1)}
 
 
 def _look(course: Course, corpus: Source) -> dict[str, Point]:

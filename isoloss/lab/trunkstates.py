@@ -10,8 +10,9 @@ from typing import Any
 from isoloss.core.errors import FormatError
 from isoloss.core.spec import Spec
 from isoloss.lab.checkpoint import read_state, write_state
+from isoloss.lab.curve import looks_of
 from isoloss.lab.store import Keeping, read_header
-from isoloss.lab.trainer import Course, looks_of
+from isoloss.lab.trainer import Course
 from isoloss.lab.trunks import asides, digest_of, kept_step, places, state_path, tidy, trunk_key, wanting
 
 Teller = Callable[[dict[str, Any]], None]

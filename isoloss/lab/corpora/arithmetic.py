@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from isoloss.core.errors import RequestError
+from isoloss.lab.building import assemble, in_validation
 from isoloss.lab.corpora.markov import DEFAULT_SIZE, LICENCE, size_of
-from isoloss.lab.corpus import Corpus, assemble, corpus_source, in_validation
+from isoloss.lab.corpus import Corpus, corpus_source
 
 LINES = 50  # of a document, on average
 END = 1 / LINES

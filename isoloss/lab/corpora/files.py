@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from isoloss.core.errors import ColumnError, FormatError, MissingExtraError, RequestError, TrainingError
-from isoloss.lab.corpus import Corpus, build_corpus, corpus_source
+from isoloss.lab.building import build_corpus
+from isoloss.lab.corpus import Corpus, corpus_source
 from isoloss.lab.kept import checked, keep_corpus, kept_corpus, needed_folder
 
 KEY = "text"

@@ -12,8 +12,9 @@ import functools
 import numpy as np
 
 from isoloss.core.errors import RequestError
+from isoloss.lab.building import assemble, in_validation
 from isoloss.lab.corpora.markov import DEFAULT_SIZE, LICENCE, MEAN_LENGTH, gathered, size_of
-from isoloss.lab.corpus import Corpus, assemble, corpus_source, in_validation
+from isoloss.lab.corpus import Corpus, corpus_source
 
 STATES, LETTERS = 8, 12
 TOKENS = LETTERS + 1

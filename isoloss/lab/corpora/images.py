@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from isoloss.core.errors import FormatError, TrainingError
+from isoloss.lab.building import build_examples, in_validation
 from isoloss.lab.corpora.markov import LICENCE, size_of
-from isoloss.lab.corpus import Examples, build_examples, corpus_source, in_validation
+from isoloss.lab.corpus import Examples, corpus_source
 from isoloss.lab.fetching import members
 
 DIGITS = "sklearn/datasets/data/digits.csv.gz"

@@ -16,7 +16,8 @@ import numpy as np
 
 from isoloss.core import numbers
 from isoloss.core.errors import RequestError
-from isoloss.lab.corpus import Corpus, assemble, corpus_source, in_validation
+from isoloss.lab.building import assemble, in_validation
+from isoloss.lab.corpus import Corpus, corpus_source
 
 LETTERS = 16
 TOKENS = LETTERS + 1  # the separator is token 0

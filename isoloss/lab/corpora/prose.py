@@ -6,7 +6,8 @@ import importlib
 import json
 from collections.abc import Iterator
 
-from isoloss.lab.corpus import Corpus, build_corpus, corpus_source
+from isoloss.lab.building import build_corpus
+from isoloss.lab.corpus import Corpus, corpus_source
 from isoloss.lab.fetching import members
 from isoloss.lab.kept import kept_build
 

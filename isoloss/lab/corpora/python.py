@@ -7,7 +7,8 @@ import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 
-from isoloss.lab.corpus import Corpus, Documents, build_corpus, corpus_source
+from isoloss.lab.building import Documents, build_corpus
+from isoloss.lab.corpus import Corpus, corpus_source
 from isoloss.lab.kept import kept_build
 
 

@@ -19,8 +19,9 @@ import functools
 import numpy as np
 
 from isoloss.core.errors import RequestError
+from isoloss.lab.building import assemble, in_validation
 from isoloss.lab.corpora.markov import DEFAULT_SIZE, LICENCE, size_of
-from isoloss.lab.corpus import Corpus, assemble, corpus_source, in_validation
+from isoloss.lab.corpus import Corpus, corpus_source
 
 SIDE = 64  # letters in each third of a key
 KEYS = SIDE**3

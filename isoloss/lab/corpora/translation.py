@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoloss.core.errors import TrainingError
-from isoloss.lab.corpus import Pairs, build_pairs, corpus_source
+from isoloss.lab.building import build_pairs
+from isoloss.lab.corpus import Pairs, corpus_source
 from isoloss.lab.fetching import members
 
 FOLDERS = tuple(Path(top) for top in ("/usr/share/locale", "/usr/local/share/locale", f"{sys.prefix}/share/locale"))
