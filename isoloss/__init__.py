@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from isoloss.lab import train
     from isoloss.loaders import read
     from isoloss.planning import multiplier, plan
+    from isoloss.plots.drawing import plot
     from isoloss.reporting import report
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ __all__ = [
     "multiplier",
     "multiverse",
     "plan",
+    "plot",
     "profile",
     "published",
     "read",
@@ -90,6 +92,7 @@ _HOMES = {
     "multiplier": "isoloss.planning",
     "multiverse": "isoloss.checking",
     "plan": "isoloss.planning",
+    "plot": "isoloss.plots.drawing",
     "profile": "isoloss.fitting",
     "read": "isoloss.loaders",
     "report": "isoloss.reporting",
