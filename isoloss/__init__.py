@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from isoloss.fitting.isoflop import isoflop
     from isoloss.loaders import read
     from isoloss.planning import multiplier, plan
+    from isoloss.plots.drawing import plot
     from isoloss.reporting import report
     from isoloss.verifying import verify
 
@@ -59,6 +60,7 @@ __all__ = [
     "multiplier",
     "multiverse",
     "plan",
+    "plot",
     "profile",
     "published",
     "read",
@@ -91,6 +93,7 @@ _HOMES = {
     "multiplier": "isoloss.planning",
     "multiverse": "isoloss.checking",
     "plan": "isoloss.planning",
+    "plot": "isoloss.plots.drawing",
     "profile": "isoloss.fitting",
     "read": "isoloss.loaders",
     "report": "isoloss.reporting",

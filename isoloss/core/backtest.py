@@ -12,6 +12,7 @@ import numpy as np
 
 from isoloss.core import numbers, text
 from isoloss.core.calibration import NEAR, Calibration, Measure
+from isoloss.core.shown import Shown
 
 LATER = 5.0  # a cut counts so many times the one before it: it asks what will be asked of all runs
 TOLD = 0.75  # at most this share of the squared misses is taken as told by the draws
@@ -40,7 +41,7 @@ class CutScore:
 
 
 @dataclass(frozen=True, eq=False)
-class Backtest:
+class Backtest(Shown):
     """Predictions of every cut, (r,) each: which cut, decades beyond its runs, the interval of a new run, what came.
 
     `spread_r` is the standard deviation of the curve's draws, as a part of the prediction.

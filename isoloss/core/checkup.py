@@ -8,6 +8,7 @@ from typing import Any
 
 from isoloss.core import text
 from isoloss.core.finding import Finding, gravest_first
+from isoloss.core.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Checkup:
+class Checkup(Shown):
     """Every verdict on `n` runs under one law, by code."""
 
     verdicts: Mapping[str, Verdict]

@@ -9,6 +9,7 @@ from typing import Any
 
 from isoloss.core import numbers, text
 from isoloss.core.calibration import Measure
+from isoloss.core.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Laws ranked by extrapolation, best first; above each of `cuts` runs were hidden; `excluded` says why a law is."""
 
     rivals: tuple[Rival, ...]
@@ -88,7 +89,7 @@ class Comparison:
                 f"{r.coverage:>6.0%} {r.aicc - least:>6.0f} {r.bic - least_bic:>6.0f} {r.loo:>6.2%} {r.weight:>5.0%}"
             )
         lines += text.notes(self.assumptions, ())
-        return "\n".join([*lines, *(f"  without {law}: {why}" for law, why in self.excluded.items())])
+        return "\n".join([*lines, *(text.wrapped(f"  without {law}: {why}") for law, why in self.excluded.items())])
 
 
 def _plain(value: Any) -> Any:

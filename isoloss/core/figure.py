@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from isoloss.core.errors import RequestError
-from isoloss.core.quantities import quantity
+from isoloss.core.figure_quantities import drawn
 
 Scale = Literal["log", "linear"]
 Theme = Literal["light", "dark"]
@@ -31,7 +31,8 @@ def _none() -> Array:
 class Axis:
     """An axis that measures a quantity: its scale, and where it departs from the glossary, its words and unit.
 
-    `span` fixes the ends, in base units; left at None, the marks decide. Raises UnknownNameError.
+    `span` fixes the ends, in base units; left at None, the marks decide. With `names` the axis is discrete: the i-th
+    name stands at i, the first one on top where the axis is upright. Raises UnknownNameError.
     """
 
     quantity: str
@@ -39,14 +40,17 @@ class Axis:
     words: str = ""
     unit: str = ""
     span: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        quantity(self.quantity)
+        drawn(self.quantity)
 
     @property
     def label(self) -> str:
         """What stands beside the axis: 'training compute C (FLOP)'."""
-        known = quantity(self.quantity)
+        known = drawn(self.quantity)
+        if self.names:
+            return self.words
         words = self.words or f"{known.meaning.split(',')[0]} {known.symbol}"
         unit = self.unit or known.unit
         return words if unit in ("", "1") else f"{words} ({unit})"
@@ -54,11 +58,12 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class _Mark:
-    # Every mark: its words in the legend (marks that share them share one entry), what it stands for, the value that
-    # colours it on the panel's colour axis, and whether it lies beyond the data.
+    # Every mark: its words in the legend (marks that share them share one entry), what it stands for, whether it lies
+    # beyond the data, and the number of what it is one of several of, such as laws, each of which has a colour.
     label: str = ""
     role: Role = "run"
     beyond: bool = False
+    series: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +127,26 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A titled row of panels, and the notes that any reader of the picture needs."""
+    """Titled panels, and the notes that any reader of the picture needs.
+
+    Panels stand side by side, or with `columns` in rows of so many.
+    """
 
     title: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
     name: str = ""
+    columns: int = 0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of panels."""
+        across = min(self.columns or len(self.panels), len(self.panels)) or 1
+        return -(-len(self.panels) // across), across
+
+    def __repr__(self) -> str:
+        named = f"{self.name}: " if self.name else ""
+        return f"Figure({named}{self.title}; {len(self.panels)} panels, {len(list(self.marks()))} marks)"
 
     def marks(self) -> Iterator[Mark]:
         """Every mark of every panel."""
@@ -149,6 +168,22 @@ class Figure:
 
         return figure_matplotlib.draw(self, theme)
 
+    def save(self, path: Any, theme: Theme = "light") -> None:
+        """Write the figure as its suffix says: .html (a page that needs no other file), .json, .png, .svg or .pdf.
+
+        A page is light or dark as its reader's screen is, and takes no theme. Raises RequestError for another suffix,
+        OutputError where the place cannot be written, MissingExtraError where a picture needs matplotlib.
+        """
+        from isoloss.core import figure_file
+
+        figure_file.save(self, path, theme)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        # What a notebook shows: Plotly's own kind, and a still picture for one that does not know it.
+        from isoloss.core import figure_file
+
+        return figure_file.mimebundle(self)
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON values; NaN and infinity become null."""
         panels = [
@@ -167,6 +202,7 @@ class Figure:
             "title": self.title,
             "panels": panels,
             "notes": list(self.notes),
+            "columns": self.columns,
         }
 
     @classmethod
@@ -181,16 +217,20 @@ class Figure:
             )
             for p in d["panels"]
         )
-        return cls(d["title"], panels, tuple(d["notes"]), d["name"])
+        return cls(d["title"], panels, tuple(d["notes"]), d["name"], d.get("columns", 0))
 
 
 def _plain_axis(axis: Axis) -> dict[str, Any]:
     span = list(axis.span) if axis.span else None
-    return {"quantity": axis.quantity, "scale": axis.scale, "words": axis.words, "unit": axis.unit, "span": span}
+    names = list(axis.names)
+    return {"quantity": axis.quantity, "scale": axis.scale, "words": axis.words, "unit": axis.unit} | {
+        "span": span,
+        "names": names,
+    }
 
 
 def _read_axis(d: Mapping[str, Any]) -> Axis:
-    return Axis(**{**d, "span": tuple(d["span"]) if d["span"] else None})
+    return Axis(**{**d, "span": tuple(d["span"]) if d["span"] else None, "names": tuple(d.get("names", ()))})
 
 
 def _plain_mark(mark: Mark) -> dict[str, Any]:

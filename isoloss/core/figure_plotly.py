@@ -16,6 +16,8 @@ from isoloss.core.figure import Axis, Band, Figure, Line, Panel, Points, Region,
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
+ROW_HEIGHT = 360  # in pixels, where there are several rows of panels
+
 
 def draw(figure: Figure, theme: Theme) -> Any:
     """The figure as a `plotly.graph_objects.Figure`, its panels side by side."""
@@ -28,7 +30,7 @@ def draw(figure: Figure, theme: Theme) -> Any:
         for mark in panel.marks:
             in_legend = next(numbered) in owners
             if isinstance(mark, Region):
-                drawn.add_shape(**_region(mark, panel, i, theme))
+                drawn.add_shape(**_region(mark, panel, i, figure.grid[1], theme))
                 continue
             trace = {Points: _points, Line: _line, Band: _band}[type(mark)](mark, panel, theme)
             named = {"name": escape(mark.label), "legendgroup": escape(mark.label), "showlegend": in_legend}
@@ -46,7 +48,7 @@ def _layout(figure: Figure, theme: Theme) -> dict[str, Any]:
     ink, faint = style.INK[theme], style.FAINT_INK[theme]
     layout: dict[str, Any] = {
         "template": "none",
-        "title": {"text": escape(figure.title), "x": 0, "xref": "paper", "font": {"size": 16, "color": ink}},
+        "title": _title(figure, ink),
         "font": {"family": FONT, "size": 12, "color": ink},
         "paper_bgcolor": style.PAGE[theme],
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -56,22 +58,32 @@ def _layout(figure: Figure, theme: Theme) -> dict[str, Any]:
         "hovermode": "closest",
     }
     for i, panel in enumerate(figure.panels):
-        layout["xaxis" + (str(i + 1) if i else "")] = _axis(panel, "x", i, len(figure.panels), theme)
-        layout["yaxis" + (str(i + 1) if i else "")] = _axis(panel, "y", i, len(figure.panels), theme)
+        layout["xaxis" + (str(i + 1) if i else "")] = _axis(panel, "x", i, figure.grid, theme)
+        layout["yaxis" + (str(i + 1) if i else "")] = _axis(panel, "y", i, figure.grid, theme)
+    if figure.grid[0] > 1:
+        layout["height"] = ROW_HEIGHT * figure.grid[0]
     coloured = next((p for p in figure.panels if p.colour and any(_coloured_each(m) for m in p.marks)), None)
     if coloured is not None and coloured.colour is not None:
         layout |= _colour_axis(coloured, coloured.colour, theme)
     return layout
 
 
+def _title(figure: Figure, ink: str) -> dict[str, Any]:
+    # At the top of the page, so that a legend of several lines has room below it.
+    placed = {"x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}}
+    return {"text": escape(figure.title), "font": {"size": 16, "color": ink}} | placed
+
+
 def _coloured_each(mark: Any) -> bool:
     return isinstance(mark, Points) and len(mark.values) > 0
 
 
-def _axis(panel: Panel, which: str, i: int, panels: int, theme: Theme) -> dict[str, Any]:
+def _axis(panel: Panel, which: str, i: int, grid: tuple[int, int], theme: Theme) -> dict[str, Any]:
     axis: Axis = getattr(panel, which)
+    rows, columns = grid
+    title = "<br>".join(map(escape, style.label_lines(axis, columns if which == "x" else 1)))
     made: dict[str, Any] = {
-        "title": {"text": escape(axis.label), "font": {"size": 12, "color": style.FAINT_INK[theme]}, "standoff": 8},
+        "title": {"text": title, "font": {"size": 12, "color": style.FAINT_INK[theme]}, "standoff": 8},
         "type": axis.scale,
         "range": [style.on_scale(axis, v) for v in style.ends(panel, which)],
         "anchor": _ref("y" if which == "x" else "x", i),
@@ -87,14 +99,25 @@ def _axis(panel: Panel, which: str, i: int, panels: int, theme: Theme) -> dict[s
         "minexponent": 4,
     }
     if which == "x":
-        gap = 0.09 if panels > 1 else 0.0
-        width = (1 - gap * (panels - 1)) / panels
-        made["domain"] = [i * (width + gap), min(1.0, i * (width + gap) + width)]
-    if axis.scale == "log":
+        made["tickangle"] = 0
+        made["domain"] = _share(i % columns, columns, 0.09)
+    elif rows > 1:
+        made["domain"] = _share(rows - 1 - i // columns, rows, 0.3 / rows)
+    if axis.names:
+        shown = style.named_ticks(axis)
+        made |= {"tickmode": "array", "tickvals": [at for at, _ in shown], "ticklen": 0}
+        made["ticktext"] = ["<br>".join(map(escape, lines)) for _, lines in shown]
+    elif axis.scale == "log":
         # Between powers of ten Plotly would label with bare leading digits.
-        shown = style.ticks(axis, *style.ends(panel, which), most=4 if panels > 1 and which == "x" else 7)
+        shown = style.ticks(axis, *style.ends(panel, which), most=style.most_ticks(columns) if which == "x" else 7)
         made |= {"tickmode": "array", "tickvals": [v for v, _ in shown], "ticktext": [words for _, words in shown]}
     return made
+
+
+def _share(place: int, places: int, gap: float) -> list[float]:
+    # The part of the whole width or height that one of several panels gets.
+    width = (1 - gap * (places - 1)) / places
+    return [place * (width + gap), min(1.0, place * (width + gap) + width)]
 
 
 def _colour_axis(panel: Panel, axis: Axis, theme: Theme) -> dict[str, Any]:
@@ -124,7 +147,7 @@ def _colour_axis(panel: Panel, axis: Axis, theme: Theme) -> dict[str, Any]:
 
 def _points(mark: Points, panel: Panel, theme: Theme) -> dict[str, Any]:
     colour = style.colour(mark, panel, theme)
-    hollow = mark.role in ("law", "held-out")
+    hollow = mark.role in ("law", "held-out", "guide")
     marker: dict[str, Any] = {
         "symbol": style.symbols(mark)[0],
         "size": {"optimum": 13, "held-out": 10, "law": 12}.get(mark.role, 7.5),
@@ -134,6 +157,7 @@ def _points(mark: Points, panel: Panel, theme: Theme) -> dict[str, Any]:
     }
     if len(mark.values) and panel.colour is not None:
         marker |= {"color": [style.on_scale(panel.colour, v) for v in mark.values], "coloraxis": "coloraxis"}
+        marker["line"] = {"width": 0.8, "color": colour}  # the legend knows no colour axis, and shows this
     trace = {"mode": "markers", "x": _plain(mark.x), "y": _plain(mark.y), "marker": marker}
     if len(mark.low):
         trace["error_y"] = {
@@ -192,7 +216,7 @@ def _band(mark: Band, panel: Panel, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _region(mark: Region, panel: Panel, i: int, theme: Theme) -> dict[str, Any]:
+def _region(mark: Region, panel: Panel, i: int, columns: int, theme: Theme) -> dict[str, Any]:
     colour = style.colour(mark, panel, theme)
     (x0, x1), (y0, y1) = style.filled(mark, panel)
     beyond = mark.role == "beyond"
@@ -208,7 +232,7 @@ def _region(mark: Region, panel: Panel, i: int, theme: Theme) -> dict[str, Any]:
         "fillcolor": style.translucent(colour, 0.09 if beyond else 0.07),
         "line": {"width": 0} if beyond else {"width": 1, "dash": "dot", "color": colour},
         "label": {
-            "text": escape(mark.label),
+            "text": escape(style.region_words(mark, panel, columns)),
             "textposition": "top left" if beyond else "bottom left",
             "padding": 6,
             "font": {"size": 11, "color": style.FAINT_INK[theme]},
@@ -228,6 +252,8 @@ def _tag(mark: Line, panel: Panel, i: int, theme: Theme) -> dict[str, Any]:
         "xanchor": "right",
         "yanchor": "bottom",
         "font": {"size": 11, "color": style.colour(mark, panel, theme)},
+        "bgcolor": style.translucent(style.PAGE[theme], 0.75),
+        "borderpad": 0,
     }
 
 

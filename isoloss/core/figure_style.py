@@ -1,19 +1,21 @@
 """What every backend agrees on when it draws a figure: colours, the ends of axes, words for numbers.
 
 Categories take Okabe and Ito's colours, told apart with any colour vision (Okabe and Ito 2008, "Color universal
-design"); values take viridis, cut where it would fade into the page. Roles differ in shape and dash as well.
+design"), or near ones whose lightness differs more; values take viridis, cut where it would fade into the page. Roles
+differ in shape and dash as well.
 """
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 
 import numpy as np
 
 from isoloss.core import numbers
 from isoloss.core.figure import Axis, Band, Line, Mark, Panel, Points, Region, Role, Theme
-from isoloss.core.quantities import quantity
+from isoloss.core.figure_quantities import drawn
 
 INK: dict[Theme, str] = {"light": "#1f2328", "dark": "#e6e8eb"}
 FAINT_INK: dict[Theme, str] = {"light": "#57606a", "dark": "#9aa4af"}
@@ -40,6 +42,10 @@ _ROLE: dict[Theme, dict[Role, str]] = {
         "guide": "#9aa4af",
     },
 }
+_SERIES: dict[Theme, tuple[str, ...]] = {
+    "light": ("#0072b2", "#d55e00", "#12a37c", "#a3237a", "#6fb8ea", "#d9a400", "#2b333b"),
+    "dark": ("#3f94d6", "#ff9f5a", "#3ddc97", "#e05a9c", "#8a6bf2", "#f0e442", "#dfe8f0"),
+}
 _STOPS: dict[Theme, tuple[str, ...]] = {
     "light": ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d"),
     "dark": ("#5b7fd1", "#2fa0b5", "#28ae80", "#5ec962", "#addc30", "#fde725"),
@@ -47,7 +53,9 @@ _STOPS: dict[Theme, tuple[str, ...]] = {
 
 
 def colour(mark: Mark, panel: Panel, theme: Theme) -> str:
-    """The mark's colour '#rrggbb': that of its value where it has a single one, else that of its role."""
+    """The mark's colour '#rrggbb': that of its series, of its value where it has a single one, or else of its role."""
+    if mark.series is not None:
+        return _SERIES[theme][mark.series % len(_SERIES[theme])]
     if not isinstance(mark, Region) and mark.value is not None and panel.colour is not None:
         return sequential(fraction(mark.value, panel), theme)
     return _ROLE[theme][mark.role]
@@ -99,6 +107,9 @@ def ends(panel: Panel, which: str) -> tuple[float, float]:
     axis: Axis = getattr(panel, which)
     if axis.span:
         return axis.span
+    if axis.names:
+        first, last = -0.6, len(axis.names) - 0.4
+        return (last, first) if which == "y" else (first, last)
     seen = np.concatenate([np.empty(0), *_extents(panel, which)])
     seen = seen[np.isfinite(seen) & (seen > 0 if axis.scale == "log" else True)]
     if not len(seen):
@@ -114,6 +125,15 @@ def filled(region: Region, panel: Panel) -> tuple[tuple[float, float], tuple[flo
     x = (left if region.x[0] is None else region.x[0], right if region.x[1] is None else region.x[1])
     y = (bottom if region.y[0] is None else region.y[0], top if region.y[1] is None else region.y[1])
     return x, y
+
+
+def region_words(region: Region, panel: Panel, columns: int) -> str:
+    """A region's label, or nothing where it is too narrow for it in one of so many panels side by side."""
+    if region.role != "beyond":
+        return region.label
+    left, right = (on_scale(panel.x, v) for v in ends(panel, "x"))
+    x0, x1 = (on_scale(panel.x, v) for v in filled(region, panel)[0])
+    return region.label if (x1 - x0) / (right - left) * 110 / columns >= len(region.label) else ""
 
 
 def _extents(panel: Panel, which: str) -> Iterator[np.ndarray]:
@@ -132,9 +152,13 @@ def _extents(panel: Panel, which: str) -> Iterator[np.ndarray]:
 
 def in_words(axis: Axis, value: float) -> str:
     """A number of this axis with its unit: '1.3M parameters', '3×10¹⁴ FLOP', '2.105 nats/token', '-0.40%'."""
-    unit = axis.unit or quantity(axis.quantity).unit
+    unit = axis.unit or drawn(axis.quantity).unit
+    if axis.names:
+        at = round(value)
+        return axis.names[at] if 0 <= at < len(axis.names) else ""
     if unit == "%":
-        return f"{value:+.2f}%"
+        signed = axis.span is not None and axis.span[0] < 0
+        return f"{value:{'+' if signed else ''}.2f}%"
     if not counted(axis) and abs(value) >= 1e4:
         written = scientific(value)
     else:
@@ -156,7 +180,12 @@ def raised(number: int) -> str:
 
 def counted(axis: Axis) -> bool:
     """Whether the axis counts things that people write with prefixes (7B, 140k) and not with powers of ten."""
-    return (axis.unit or quantity(axis.quantity).unit) in ("parameters", "tokens", "steps", "layers")
+    return (axis.unit or drawn(axis.quantity).unit) in ("parameters", "tokens", "steps", "layers")
+
+
+def most_ticks(columns: int) -> int:
+    """How many labelled ticks have room along one of so many panels side by side."""
+    return {1: 7, 2: 5, 3: 4}.get(columns, 3)
 
 
 def ticks(axis: Axis, low: float, high: float, most: int = 7) -> list[tuple[float, str]]:
@@ -172,7 +201,19 @@ def ticks(axis: Axis, low: float, high: float, most: int = 7) -> list[tuple[floa
     if len(shown) < 3:
         step = _round_step((high - low) / 4)
         shown = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return [(v, numbers.short(v)) for v in shown[:: max(1, math.ceil(len(shown) / (most + 1)))]]
+    shown = shown[:: max(1, math.ceil(len(shown) / (most + 1)))]
+    write = scientific if not counted(axis) and high >= 1e5 else numbers.short
+    return [(v, write(v)) for v in shown]
+
+
+def label_lines(axis: Axis, columns: int) -> list[str]:
+    """What stands beside the axis, in lines short enough for one of so many panels side by side."""
+    return textwrap.wrap(axis.label, max(96 // columns, 20), break_long_words=False) or [""]
+
+
+def named_ticks(axis: Axis, width: int = 26) -> list[tuple[int, list[str]]]:
+    """Where the names of a discrete axis stand, each in lines of at most `width` columns."""
+    return [(i, textwrap.wrap(name, width, break_long_words=False) or [""]) for i, name in enumerate(axis.names)]
 
 
 def power_of_ten(axis: Axis, exponent: int) -> str:
@@ -197,9 +238,13 @@ def legend_owners(figure_marks: list[Mark]) -> set[int]:
 
 def symbols(mark: Points) -> tuple[str, str]:
     """The marker of a role, in Plotly's word and in Matplotlib's letter."""
-    return {"held-out": ("diamond-open", "D"), "law": ("line-ew-open", "_"), "optimum": ("star", "*")}.get(
-        mark.role, ("circle", "o")
-    )
+    of_role = {
+        "held-out": ("diamond-open", "D"),
+        "law": ("line-ew-open", "_"),
+        "optimum": ("star", "*"),
+        "guide": ("circle-open", "o"),
+    }
+    return of_role.get(mark.role, ("circle", "o"))
 
 
 def _round_step(rough: float) -> float:

@@ -25,6 +25,7 @@ from isoloss.core.noise import Noise
 from isoloss.core.prediction import Kind, Prediction
 from isoloss.core.quantities import QUANTITIES
 from isoloss.core.runs import Runs
+from isoloss.core.shown import Shown
 
 Status = Literal["converged", "at_bound", "flat", "out_of_steps", "published"]
 
@@ -57,7 +58,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Shown):
     """A law with its parameters theta_p (p,), draws draws_sp (s, p), and how far to believe them.
 
     `objective` is the name and the value minimised; `residuals_n` are log(measured) - log(predicted), as parts of what

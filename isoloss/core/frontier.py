@@ -14,6 +14,7 @@ from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 from isoloss.core.fit import STATUS_MEANING, Data, Fit, Status
 from isoloss.core.prediction import Kind, Prediction
+from isoloss.core.shown import Shown
 
 APPROACHES = {
     "isoflop": "isoFLOP profiles (Chinchilla's approach 2)",
@@ -57,7 +58,7 @@ class Bias:
 
 
 @dataclass(frozen=True, eq=False)
-class Frontier:
+class Frontier(Shown):
     """Best size, data and loss against compute: three fits with draw i of one belonging to draw i of the others.
 
     `approach` is "isoflop" or "envelope", `method` how a single optimum was found; `optima` are the points behind the
@@ -175,8 +176,9 @@ class Frontier:
             lines.append(f"scatter of one run {self.loss.scatter:.2%}")
         for _, fit in self._parts():
             numbers_of = ", ".join(f"{name} = {fit.interval(name)}" for name in fit.law.names)
-            lines.append(f"  {fit.law.output.name:>13} = {fit.law.name}({', '.join(fit.law.columns)}): {numbers_of}")
-        lines += [f"  {_row(o, self.size.law.output.name)}" for o in self.optima if not o.left_out]
+            told = f"{fit.law.name}({', '.join(fit.law.columns)}): {numbers_of}"
+            lines.append(text.wrapped(f"  {fit.law.output.name:>13} = {told}"))
+        lines += [text.wrapped(f"  {_row(o, self.size.law.output.name)}") for o in self.optima if not o.left_out]
         lines += text.notes(self.assumptions, self.findings)
         return "\n".join(lines)
 

@@ -16,6 +16,7 @@ from isoloss.core.errors import RequestError, UnknownNameError
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
 from isoloss.core.fit import STATUS_MEANING, Fit
+from isoloss.core.shown import Shown
 from isoloss.core.text import WIDTH, notes
 
 DRAWS_PER_CONTRAST = 20  # fewer draws for each difference that is tested tell no covariance
@@ -55,7 +56,7 @@ class Equality:
 
 
 @dataclass(frozen=True, eq=False)
-class Groups(Mapping[str, Fit]):
+class Groups(Shown, Mapping[str, Fit]):
     """Fits by the value of column `by`; parameters `share` are common to all; draw i of each is of one resample."""
 
     by: str

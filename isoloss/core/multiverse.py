@@ -10,6 +10,7 @@ import numpy as np
 
 from isoloss.core import numbers, text
 from isoloss.core.estimate import Estimate
+from isoloss.core.shown import Shown
 
 CHOICES = ("law", "objective", "count", "draws")
 ANSWERS = ("size", "tokens", "loss")
@@ -37,7 +38,7 @@ class Universe:
 
 
 @dataclass(frozen=True)
-class Multiverse:
+class Multiverse(Shown):
     """Answers at `flops` for `n` runs, the choice that was asked for first, and why others could not be made.
 
     `size` is the count of parameters that all best sizes are told in, `output` what the loss is.

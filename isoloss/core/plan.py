@@ -9,6 +9,7 @@ from typing import Any
 from isoloss.core import text
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
+from isoloss.core.shown import Shown
 
 BOUNDS = "bounds of what is assumed"
 IN_FULL = 1e6
@@ -34,7 +35,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """Options for a goal, best first, at one level, with the assumptions and findings behind them.
 
     `bounds` names the quantities whose ends are not quantiles at `level` but the least and most that assumptions allow

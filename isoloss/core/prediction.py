@@ -14,12 +14,13 @@ import numpy as np
 from isoloss.core import numbers, text
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
+from isoloss.core.shown import Shown
 
 Kind = Literal["run", "mean"]
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Shown):
     """A law's output at m points with its interval, and what that rests on."""
 
     estimate: Estimate

@@ -14,6 +14,7 @@ import numpy as np
 from isoloss.core import numbers
 from isoloss.core.estimate import Estimate
 from isoloss.core.finding import Finding
+from isoloss.core.shown import Shown
 from isoloss.core.text import notes
 
 UNBOUNDED = 1e90  # an end beyond this is that of a range which has none
@@ -21,7 +22,7 @@ LINES, WIDTH, SHOWN = 15, 30, 2.0  # of the drawn curve: its lines, columns to t
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Shown):
     """The curve of one parameter: value_m, rise_m = 2 (objective - least) / worth, and theta of the other parameters.
 
     The interval holds the values whose rise is below `threshold`; an end that is nowhere reached is the end of the

@@ -15,6 +15,7 @@ import numpy as np
 
 from isoloss.core.errors import CellError, ColumnError, DataError
 from isoloss.core.quantities import FLOP_PER_PARAM_AND_TOKEN, QUANTITIES
+from isoloss.core.shown import Shown
 
 Rule = tuple[tuple[str, ...], Callable[..., Any], str]
 
@@ -36,7 +37,7 @@ DERIVATIONS: dict[str, Rule] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class Runs(Shown):
     """A table of training runs, immutable.
 
     `columns` maps a name to an array (n,): floats for quantities (see `core/quantities.py`), anything for labels.

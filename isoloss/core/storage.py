@@ -15,6 +15,11 @@ T = TypeVar("T")
 
 
 def write_text(path: Any, text: str) -> None:
+    """Write a whole file of text or nothing. Raises OutputError."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Any, content: bytes) -> None:
     """Write a whole file or nothing: to a temporary file beside it, then moved over it. Raises OutputError."""
     path = Path(path)
     try:
@@ -22,8 +27,8 @@ def write_text(path: Any, text: str) -> None:
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(draft, 0o666 & ~_umask())
         os.replace(draft, path)
     except OSError as error:

@@ -12,7 +12,7 @@ _BOUND = "\u00a0"
 def wrapped(text: str) -> str:
     """The text in lines of at most 100 columns; those that follow stand two columns further in."""
     indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
-    lines = textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    lines = textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
     return lines.replace(_BOUND, " ")
 
 

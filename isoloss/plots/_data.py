@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from isoloss.core import numbers
-from isoloss.core.errors import DesignError, RequestError
 from isoloss.core.estimate import Estimate
 from isoloss.core.figure import Axis, Role
 from isoloss.core.figure_style import scientific
@@ -23,6 +21,7 @@ from isoloss.core.runs import Runs
 from isoloss.core.split import is_held_out
 from isoloss.planning import cost, plan
 from isoloss.planning.cost import SIZES, count_of_compute
+from isoloss.plots._curves import check_fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +68,6 @@ class Table:
         return named | {"N": sizes, "D": [numbers.short(float(v)) for v in self.tokens_n]}
 
 
-def check(fit: Fit) -> None:
-    """Raise RequestError unless the law has a model size and an amount of data."""
-    if not any(s in fit.law.columns for s in SIZES) or "tokens" not in fit.law.columns:
-        raise RequestError(
-            f"The pictures show model size against data, but the law '{fit.law.name}' is of "
-            f"{', '.join(fit.law.columns)}.",
-            do="Fit a law of both, such as 'chinchilla'.",
-        )
-
-
 def size_of(fit: Fit) -> str:
     """The quantity by which the law counts model size."""
     return next(s for s in SIZES if s in fit.law.columns)
@@ -94,8 +83,7 @@ def table(runs: Runs, fit: Fit) -> Table:
     complete = runs.complete([*fit.law.columns, fit.law.output.name])
     size_n, tokens_n = complete[size_of(fit)], complete["tokens"]
     held_out_n = is_held_out(complete)
-    if held_out_n.all():
-        raise DesignError("Every one of these runs is held out; a picture needs those that were fitted.")
+    check_fitted(complete)
     loss_n = complete[fit.law.output.name]
     return Table(complete, size_n, tokens_n, cost.total(size_n, tokens_n), loss_n, held_out_n)
 
@@ -103,6 +91,11 @@ def table(runs: Runs, fit: Fit) -> Table:
 def size_axis(fit: Fit, span: tuple[float, float] | None = None) -> Axis:
     """An axis of model size, by the law's own count."""
     return Axis(size_of(fit), words=f"model size {quantity(size_of(fit)).symbol}", span=span)
+
+
+def budget(table: Table, flops: float | None) -> float:
+    """The budget in question in FLOP: the one that is given, else ten times the largest of the runs."""
+    return 10 * float(table.flops_n.max()) if flops is None else flops
 
 
 def budget_in_words(fit: Fit, flops: float, digits: int = 3) -> str:
@@ -142,18 +135,3 @@ def covered(fitted: Table, size_m: Any, tokens_m: Any) -> np.ndarray:
     for value_m, seen_n in ((size_m, fitted.size_n), (tokens_m, fitted.tokens_n)):
         within &= (value_m >= seen_n.min()) & (value_m <= seen_n.max())
     return within
-
-
-def stretches(within_m: np.ndarray) -> list[tuple[slice, bool]]:
-    """The stretches of a curve that lie within the data and beyond it, in turn; neighbours share a point, so they meet.
-
-    A step counts as within where both its ends are.
-    """
-    step_m = within_m[1:] & within_m[:-1]
-    starts = [0, *(np.flatnonzero(step_m[1:] != step_m[:-1]) + 1), len(step_m)]
-    return [(slice(a, b + 1), bool(step_m[a])) for a, b in pairwise(starts) if b > a]
-
-
-def grid(low: float, high: float, *through: float, points: int = 60) -> np.ndarray:
-    """An increasing geometric grid from low to high that also holds the values `through`."""
-    return np.unique(np.concatenate([np.geomspace(low, high, points), [t for t in through if low <= t <= high]]))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoloss.core.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Region
+from isoloss.core.figure import Axis, Figure, Mark, Panel, Points, Region
 from isoloss.core.fit import Fit
 from isoloss.core.runs import Runs
 from isoloss.plots import _data, plot
+from isoloss.plots._curves import Look, curve, grid
+from isoloss.plots._needs import check_size_and_data
 
 
-@plot("What loss does a budget buy?")
-def compute(runs: Runs, fit: Fit, flops: float, level: float) -> Figure:
+@plot("What loss does a budget buy?", check=check_size_and_data)
+def compute(runs: Runs, fit: Fit, *, flops: float | None = None, level: float = 0.9) -> Figure:
     """Runs in the plane of compute and loss, with the law's efficient frontier and the held-out runs marked apart."""
     table = _data.table(runs, fit)
+    flops = _data.budget(table, flops)
     edge = float(table.fitted.flops_n.max())
     top = max(30 * edge, 3 * flops, 2 * float(table.flops_n.max()))
     marks = (
@@ -28,18 +31,11 @@ def compute(runs: Runs, fit: Fit, flops: float, level: float) -> Figure:
 
 
 def _frontier(fit: Fit, fitted: _data.Table, low: float, top: float, level: float) -> list[Mark]:
-    best = _data.frontier(fit, _data.grid(low, top, float(fitted.flops_n.max()), points=90), level)
+    best = _data.frontier(fit, grid(low, top, float(fitted.flops_n.max()), points=90), level)
     within = _data.covered(fitted, best.size.mid, best.tokens.mid)
-    bands: list[Mark] = []
-    lines: list[Mark] = []
-    for part, inside in _data.stretches(within):
-        c, loss = best.flops_m[part], best.loss
-        label = "the law's best for each budget" if inside else "the law's best, beyond the runs"
-        lines.append(Line(label, "law", not inside, c, loss.mid[part]))
-        if loss.known:
-            label = f"{level:.0%} interval of {'one run there' if len(fit.residuals_n) else 'the curve'}"
-            bands.append(Band(label, "law", not inside, c, loss.low[part], loss.high[part]))
-    return [*lines, *bands]
+    interval = f"{level:.0%} interval of {'one run there' if len(fit.residuals_n) else 'the curve'}"
+    look = Look("the law's best for each budget", "the law's best, beyond the runs", interval)
+    return curve(best.flops_m, best.loss, within, look)
 
 
 def _runs(table: _data.Table) -> Points:

@@ -5,33 +5,44 @@ Shapes: `m` sizes, `s` draws, `v` levels of loss.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from isoloss.core import numbers
 from isoloss.core.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Region
 from isoloss.core.fit import Fit
 from isoloss.core.runs import Runs
+from isoloss.planning import plan
+from isoloss.planning.spending import needed_flops
 from isoloss.plots import _data, plot
+from isoloss.plots._curves import grid, interval_note, stretches
+from isoloss.plots._needs import check_size_and_data
 
 LEVELS = 8
+SIZES = 90  # along a line
+CROWDED = 1.25  # bands on average over each point of the window
 DRAWS = 200  # draws enough for the shading of a line
 HALVINGS = 48
 
 
-@plot("What can size be traded for?")
-def contours(runs: Runs, fit: Fit, flops: float, level: float) -> Figure:
+@plot("What can size be traded for?", check=check_size_and_data)
+def contours(runs: Runs, fit: Fit, *, flops: float | None = None, level: float = 0.9) -> Figure:
     """Iso-loss lines and the efficient frontier over N and D, solid over the data and dashed beyond."""
     table = _data.table(runs, fit)
+    flops = _data.budget(table, flops)
     fitted = table.fitted
     box = Region("range of the fitted runs", "data", x=_range(fitted.size_n), y=_range(fitted.tokens_n))
     ends = (float(fitted.flops_n.min()), float(fitted.flops_n.max()), flops)
-    best = _data.frontier(fit, _data.grid(min(ends), max(ends), *ends), level)
+    best = _data.frontier(fit, grid(min(ends), max(ends), *ends), level)
     x, y = _window(table, best)
-    marks = (box, *_iso_loss(fit, x, y, box, level), *_frontier(fit, best, box, flops, level), *_runs(table))
+    lines = _iso_loss(fit, x, y, box, level)
+    marks = (box, *lines, *_frontier(fit, best, box, flops, level), *_cheapest(fit, lines, x, y, level), *_runs(table))
     levels = [m.value for m in marks if isinstance(m, Line) and m.value is not None]
     colour = Axis(fit.law.output.name, span=(min(levels), max(levels)) if levels else None)
     panel = Panel(_data.size_axis(fit, x), Axis("tokens", span=y), marks, colour)
-    return Figure(contours.title, (panel,), _notes(fit, level), "contours")
+    shaded = {m.value for m in lines if isinstance(m, Band) and m.value is not None}
+    return Figure(contours.title, (panel,), _notes(fit, shaded, len(set(levels)), level), "contours")
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
@@ -47,8 +58,9 @@ def _window(table: _data.Table, best: _data.Frontier) -> tuple[tuple[float, floa
 
 
 def _iso_loss(fit: Fit, x: tuple[float, float], y: tuple[float, float], box: Region, level: float) -> list[Mark]:
-    size_m = np.geomspace(*x, 90)
-    marks: list[Mark] = []
+    size_m = np.geomspace(*x, SIZES)
+    bands: list[Band] = []
+    lines: list[Mark] = []
     for value in _levels(fit, x, y):
         tokens_m = tokens_for(fit, fit.theta_p[None], size_m, value, y)[0]
         tokens_m = np.where((tokens_m > y[0]) & (tokens_m < y[1]), tokens_m, np.nan)
@@ -56,9 +68,16 @@ def _iso_loss(fit: Fit, x: tuple[float, float], y: tuple[float, float], box: Reg
             tokens_sm = tokens_for(fit, fit.draws_sp[:DRAWS], size_m, value, y)
             low_m, high_m = np.quantile(tokens_sm, [(1 - level) / 2, (1 + level) / 2], axis=0)
             seen = low_m < high_m
-            marks.append(Band("", "law", True, size_m[seen], low_m[seen], high_m[seen], value))
-        marks += _line(size_m, tokens_m, value, box)
-    return marks
+            bands.append(Band("", "law", True, size_m[seen], low_m[seen], high_m[seen], value))
+        lines += _line(size_m, tokens_m, value, box)
+    return [*_thinned(bands, y), *lines]
+
+
+def _thinned(bands: list[Band], y: tuple[float, float]) -> list[Band]:
+    # Every so many, where bands wider than the gaps between lines would cover each other.
+    covered = sum(float(np.log(b.high / b.low).sum()) for b in bands) / (SIZES * np.log(y[1] / y[0]))
+    step = max(1, math.ceil(covered / CROWDED))
+    return bands[step // 2 :: step]
 
 
 def _line(size_m: np.ndarray, tokens_m: np.ndarray, value: float, box: Region) -> list[Mark]:
@@ -66,7 +85,7 @@ def _line(size_m: np.ndarray, tokens_m: np.ndarray, value: float, box: Region) -
     if shown.sum() < 2:
         return []
     x, y = size_m[shown], tokens_m[shown]
-    parts = _data.stretches(_inside(x, y, box))
+    parts = stretches(_inside(x, y, box))
     tags = [*[""] * (len(parts) - 1), numbers.short(value, 5)]
     return [
         Line("", "law", not inside, x[part], y[part], value, tag)
@@ -117,7 +136,7 @@ def _inside(size_m: np.ndarray, tokens_m: np.ndarray, box: Region) -> np.ndarray
 
 def _frontier(fit: Fit, best: _data.Frontier, box: Region, flops: float, level: float) -> list[Mark]:
     marks: list[Mark] = [_frontier_band(fit, best, level)] if best.size.known else []
-    for part, inside in _data.stretches(_inside(best.size.mid, best.tokens.mid, box)):
+    for part, inside in stretches(_inside(best.size.mid, best.tokens.mid, box)):
         label = "efficient frontier" if inside else "efficient frontier, beyond the runs"
         marks.append(Line(label, "optimum", not inside, best.size.mid[part], best.tokens.mid[part]))
     end = best.flops_m == flops
@@ -135,6 +154,21 @@ def _frontier_band(fit: Fit, best: _data.Frontier, level: float) -> Band:
     return Band(f"{level:.0%} interval of the frontier", "optimum", True, x, lower, upper)
 
 
+def _cheapest(fit: Fit, lines: list[Mark], x: tuple[float, float], y: tuple[float, float], level: float) -> list[Mark]:
+    # The run of least 6 N D on each line.
+    levels = sorted({m.value for m in lines if isinstance(m, Line) and m.value is not None})
+    found = [plan(fit, loss=value, level=level).options[0] for value in levels if _reachable(fit, value)]
+    size, tokens = (np.array([o[name].mid for o in found]) for name in (_data.size_of(fit), "tokens"))
+    seen = (size > x[0]) & (size < x[1]) & (tokens > y[0]) & (tokens < y[1])
+    about = {"compute": [_data.budget_in_words(fit, o["flops"].mid) for o, s in zip(found, seen, strict=True) if s]}
+    points = Points("fewest FLOP of a line", "guide", False, size[seen], tokens[seen], about=about)
+    return [points] if seen.any() else []
+
+
+def _reachable(fit: Fit, value: float) -> bool:
+    return bool(np.isfinite(needed_flops(fit.law, fit.theta_p[None], np.array([value]))[0]))
+
+
 def _runs(table: _data.Table) -> list[Mark]:
     marks: list[Mark] = []
     for role, label, part in table.parts():
@@ -143,11 +177,14 @@ def _runs(table: _data.Table) -> list[Mark]:
     return marks
 
 
-def _notes(fit: Fit, level: float) -> tuple[str, ...]:
-    interval = (f"Shading: the {level:.0%} interval of each line.",) if len(fit.draws_sp) else ()
+def _notes(fit: Fit, shaded: set[float], lines: int, level: float) -> tuple[str, ...]:
+    shading = interval_note(fit, level)
+    if 0 < len(shaded) < lines:
+        told = ", ".join(numbers.short(value, 5) for value in sorted(shaded))
+        shading = f"Shaded: the {level:.0%} interval of the lines {told} alone, since those of all would overlap."
     return (
         "Along a line the loss stays the same; its number is the loss. The frontier is the cheapest point of each "
         "line when training FLOP = 6 N D.",
-        *interval,
+        shading,
         "Inside the dotted box lie the fitted runs; dashed lines are beyond it.",
     )

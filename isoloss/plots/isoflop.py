@@ -9,15 +9,18 @@ from isoloss.core.fit import Fit
 from isoloss.core.runs import Runs
 from isoloss.planning import cost
 from isoloss.plots import _data, plot
+from isoloss.plots._curves import Look, curve, grid
+from isoloss.plots._needs import check_size_and_data
 
 NEAR = 0.15  # how far a run's budget may lie from a curve's to be drawn on it, as a fraction
 MOST = 4  # budgets within the data
 
 
-@plot("Which size is best for a budget?")
-def isoflop(runs: Runs, fit: Fit, flops: float, level: float) -> Figure:
+@plot("Which size is best for a budget?", check=check_size_and_data)
+def isoflop(runs: Runs, fit: Fit, *, flops: float | None = None, level: float = 0.9) -> Figure:
     """Curves of loss over size at several budgets and at the budget in question, with the runs that lie near each."""
     table = _data.table(runs, fit)
+    flops = _data.budget(table, flops)
     budgets = [*_budgets(table.fitted), flops]
     best = _data.frontier(fit, np.array(budgets), level)
     marks: list[Mark] = []
@@ -25,7 +28,7 @@ def isoflop(runs: Runs, fit: Fit, flops: float, level: float) -> Figure:
         near = table.take(np.abs(np.log(table.flops_n / budget)) <= np.log1p(NEAR))
         valley = float(best.size.mid[i])
         shown = np.array([valley / 6, valley * 6, *near.size_n])
-        size_m = _data.grid(float(shown.min()) / 1.2, float(shown.max()) * 1.2)
+        size_m = grid(float(shown.min()) / 1.2, float(shown.max()) * 1.2)
         marks += [*_curve(fit, budget, size_m, table.fitted, level), *_points(fit, near, budget)]
     marks += _minima(best, level)
     colour = Axis(_data.flops_of(fit), span=(min(budgets), 3 * max(budgets[:-1])))  # told apart within the data
@@ -53,13 +56,8 @@ def _budgets(table: _data.Table) -> list[float]:
 def _curve(fit: Fit, budget: float, size_m: np.ndarray, fitted: _data.Table, level: float) -> list[Mark]:
     tokens_m = cost.partner(budget, size_m)
     told = fit.predict(level=level, kind="mean", **_data.inputs(fit, size_m, tokens_m))
-    label = _label(fit, budget)
-    marks: list[Mark] = []
-    for part, inside in _data.stretches(_data.covered(fitted, size_m, tokens_m)):
-        if told.estimate.known:
-            marks.append(Band(label, "law", not inside, size_m[part], told.low[part], told.high[part], budget))
-        marks.append(Line(label, "law", not inside, size_m[part], told.mid[part], budget))
-    return marks
+    within_m = _data.covered(fitted, size_m, tokens_m)
+    return curve(size_m, told.estimate, within_m, Look(_label(fit, budget), value=budget))
 
 
 def _label(fit: Fit, budget: float) -> str:

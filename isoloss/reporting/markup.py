@@ -1,28 +1,13 @@
-"""Builds HTML in which every word is escaped, unless it was built here."""
+"""The parts that a page is built from, on top of `core/html.py`: tables, formulae, sections."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
+from isoloss.core.html import Html, data, items, joined, tag
 
-class Html(str):
-    """Text that is markup already."""
-
-    __slots__ = ()
-
-
-def tag(name: str, *children: Any, **attributes: str) -> Html:
-    """An element: children that are not Html are escaped; `class_` stands for class, `aria_label` for aria-label."""
-    named = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(v)}"' for key, v in attributes.items())
-    return Html(f"<{name}{named}>{joined(*children)}</{name}>")
-
-
-def joined(*children: Any) -> Html:
-    """Children one after another, escaped where they are not Html."""
-    return Html("".join(c if isinstance(c, Html) else escape(str(c)) for c in children))
+__all__ = ["Html", "data", "facts", "formula", "items", "joined", "section", "symbol", "table", "tag"]
 
 
 def table(head: list[str], rows: list[list[Any]], caption: str) -> Html:
@@ -36,19 +21,6 @@ def table(head: list[str], rows: list[list[Any]], caption: str) -> Html:
 
 def _cell(content: Any, heading: str) -> Html:
     return tag("td", content, data_label=heading)
-
-
-def items(lines: Any, **attributes: str) -> Html:
-    """A bulleted list."""
-    return tag("ul", *(tag("li", line) for line in lines), **attributes)
-
-
-def data(content: Any, identity: str) -> Html:
-    """A block of JSON that no word in it can end: '<', '>' and '&' are written as escapes."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Html(f'<script type="application/json" id="{identity}">{text}</script>')
 
 
 def formula(left: str, arguments: list[str], expression: Any) -> Html:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,6 +18,7 @@ from isoloss.core.estimate import check_level
 from isoloss.core.figure import Figure
 from isoloss.core.figure_style import scientific
 from isoloss.core.fit import Fit
+from isoloss.core.html import policy
 from isoloss.core.plan import Option, Plan
 from isoloss.core.runs import Runs
 from isoloss.core.split import held_out, training
@@ -102,7 +101,7 @@ def render(content: Content) -> str:
 
     scripts = (get_plotlyjs(), _part("page.js"))
     return Template(_part("page.html")).substitute(
-        policy=_policy(scripts),
+        policy=policy(scripts),
         title=markup.joined(f"isoloss: what to train for {scientific(content.flops)} FLOP"),
         style=_part("page.css"),
         body=sections.body(content),
@@ -114,16 +113,6 @@ def render(content: Content) -> str:
 
 def _part(name: str) -> str:
     return resources.files("isoloss.reporting").joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: tuple[str, ...]) -> str:
-    """A content security policy under which the page's own two scripts run, no other, and nothing is fetched."""
-    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    allowed = " ".join(f"'sha256-{d}'" for d in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _drawn(figure: Figure) -> dict[str, Any]:
