@@ -135,4 +135,4 @@ def test_an_architecture_that_cannot_be_is_refused_with_words(wrong: dict, words
 def test_conventions_made_for_decoders_say_nothing_of_an_encoder() -> None:
     t5 = EXACT["T5 base"][0]
     assert ledger(t5) == {"isoloss": training_flops(t5)}
-    assert set(inapplicable(t5)) == {"kaplan", "six_n", "palm", "chinchilla"}
+    assert set(inapplicable(t5)) == {"kaplan", "six_n", "palm", "chinchilla", "deepseek"}

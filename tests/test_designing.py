@@ -248,7 +248,7 @@ def test_the_command_refuses_previews_and_goes_on_when_forced(tmp_path: Path, mo
     def stand_in(specs, **how):
         trained.extend(specs)
         heard.update(how)
-        heard.pop("out")
+        assert (str(heard.pop("out")), heard.pop("engine")) == (out, "cpu")
         return Runs({"loss": np.array([2.0])})
 
     monkeypatch.setattr("isoloss.lab.train", stand_in)

@@ -248,7 +248,7 @@ def test_laws_of_routed_models_are_fitted_to_a_trained_ladder(monkeypatch: pytes
     runs = table([record_of(spec, text, run(spec, text)) for spec in specs])
     assert sorted(set(runs["experts"])) == [1, 2, 4, 8] and len(set(runs["dense_params"])) == 3
     assert (runs["active_params"] == runs["dense_params"]).all() and (runs["params"] >= runs["active_params"]).all()
-    fit = il.fit(runs, law="routed_floor")
+    fit = il.fit(runs, law="routed_floor", draws=50)
     assert fit.law.columns[:2] == ("dense_params", "experts")
     with pytest.raises(il.IsolossError, match="12 runs have the same tokens"):
         il.fit(runs, law="joint_routed")
