@@ -17,8 +17,6 @@ from isoloss.core.architecture import Architecture
 from isoloss.core.finding import Finding
 from isoloss.core.fit import Fit
 from isoloss.core.plan import Option
-from isoloss.lab.corpus import VOCAB
-from isoloss.lab.recipes.wsd_adamw import batch_size, learning_rate
 from isoloss.planning import cost, intervals, literature
 from isoloss.planning.compute import compute
 from isoloss.planning.shape import Style, nearest, sizes
@@ -80,6 +78,8 @@ def cook(architecture: Architecture, tokens: Any, *, lr: Any = None, batch: Any 
     `lr` and `batch` (tokens, rounded to whole sequences) replace those of the published laws.
     Raises RequestError for numbers that cannot be.
     """
+    from isoloss.lab.recipes.wsd_adamw import batch_size, learning_rate
+
     wanted = intervals.amount(tokens, "tokens")
     inputs = _inputs(architecture, wanted)
     lrs, batches = literature.asked(RATE_LAWS, inputs), literature.asked(BATCH_LAWS, inputs)
@@ -134,7 +134,11 @@ def recipe_for(best: Option, budget: float, *, lr: Any = None, batch: Any = None
 
 def is_trained_here(a: Architecture) -> bool:
     """Whether `isoloss train` trains this architecture: plain attention and MLPs over bytes, heads of even width."""
-    plain = Architecture(a.width, a.depth, a.heads, VOCAB, a.context, a.ff, a.tied) if a.width % a.heads == 0 else None
+    plain = (
+        Architecture(a.width, a.depth, a.heads, Shape.vocab, a.context, a.ff, a.tied)
+        if a.width % a.heads == 0
+        else None
+    )
     return a == plain and a.head_dim % 2 == 0
 
 
