@@ -13,7 +13,7 @@ demo: .venv/core
 	$(BIN)/isoloss demo
 
 test: lint browser
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 lint: .venv/test
 	$(BIN)/ruff check .

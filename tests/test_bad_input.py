@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_records_that_were_changed(change, says: str, tmp_path: Path) -> None:
         *({1: [1], "1": [2]}, pandas.DataFrame(), pandas.DataFrame({"N": []}), pandas.Series([1, 2]), [{}], [[1]]),
         *(pyarrow.table({}), iter([1]), "", ".", lambda: 1),
     ],
-    ids=repr,
+    ids=lambda source: re.sub(r" at 0x\w+", "", repr(source)),
 )
 def test_objects_that_are_no_runs(source) -> None:
     with pytest.raises(DataError):
