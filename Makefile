@@ -2,11 +2,12 @@
 # make test   installs what the tests need as well, and runs lint, types and tests
 # make slow   the long statistical checks
 # make bench  the measured speeds
+# make pictures  the explorer's pictures in docs/pictures
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint slow bench clean browser
+.PHONY: demo test lint slow bench pictures clean browser
 
 demo: .venv/core
 	$(BIN)/isoloss demo
@@ -26,6 +27,9 @@ bench: .venv/test
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/train.py
+
+pictures: .venv/test browser
+	$(BIN)/python -m examples.pictures
 
 browser: .venv/test
 	$(BIN)/python tests/browser.py --install
