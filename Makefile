@@ -3,11 +3,12 @@
 # make slow   the long statistical checks
 # make bench  the measured speeds
 # make gallery  every picture once, into docs/gallery
+# make pictures  the explorer's pictures in docs/pictures
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint slow bench gallery clean browser
+.PHONY: demo test lint slow bench gallery pictures clean browser
 
 demo: .venv/core
 	$(BIN)/isoloss demo
@@ -30,6 +31,9 @@ bench: .venv/test
 
 gallery: .venv/test
 	$(BIN)/python -m examples.gallery
+
+pictures: .venv/test browser
+	$(BIN)/python -m examples.pictures
 
 browser: .venv/test
 	$(BIN)/python tests/browser.py --install

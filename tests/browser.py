@@ -72,16 +72,21 @@ def visit(
         is_mobile=touch,
         device_scale_factor=2 if touch else 1,
     )
-    page = context.new_page()
-    seen = Visit(page)
-    page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: seen.errors.append(str(e)))
-    page.on("request", lambda r: None if r.url.startswith(LOCAL) else seen.outside.append(r.url))
-    page.goto(url, wait_until="load")
+    seen = watched(context.new_page())
+    seen.page.goto(url, wait_until="load")
     try:
         yield seen
     finally:
         context.close()
+
+
+def watched(page: Any) -> Visit:
+    """Watch what a new page will do."""
+    seen = Visit(page)
+    page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: seen.errors.append(str(e)))
+    page.on("request", lambda r: None if r.url.startswith(LOCAL) else seen.outside.append(r.url))
+    return seen
 
 
 def install() -> str:

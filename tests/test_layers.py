@@ -16,7 +16,8 @@ ROWS = [
     {"verifying"},
     {"plots"},
     {"reporting"},
-    {"cli", "web"},
+    {"web"},
+    {"cli"},
 ]
 RANK = {folder: rank for rank, row in enumerate(ROWS) for folder in row}
 FACES = {"__init__", "__main__"}

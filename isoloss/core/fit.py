@@ -173,10 +173,10 @@ class Fit(Shown):
 
     def _run_errors(self, points: Runs, draws: int) -> np.ndarray:
         factor_m = self.noise.factor({c: points[c] for c in self.noise.columns}, len(points))
-        scatter_sm = self._new_run_scatter(draws)[:, None] * factor_m
+        scatter_sm = self.new_run_scatter(draws)[:, None] * factor_m
         return self.calibration.errors(scatter_sm, points.columns, self.seed) if self.calibration else scatter_sm
 
-    def _new_run_scatter(self, draws: int) -> np.ndarray:
+    def new_run_scatter(self, draws: int) -> np.ndarray:
         # Few residuals are no distribution: they are smoothed, which keeps their variance (Silverman 1986,
         # section 6.4), and their size is as uncertain as a standard deviation from n - p residuals is.
         n, p = self.clusters or len(self.residuals_n), self._free
