@@ -13,7 +13,7 @@ from lab_store_help import tiny
 
 from isoloss.core.errors import MissingExtraError
 from isoloss.lab import load_records, train
-from isoloss.lab.engines.ray import Ray
+from isoloss.lab.engines.ray_cluster import Ray
 
 COLUMNS = ("id", "loss", "loss_se", "tokens", "params", "lr", "seed", "status")
 

@@ -9,6 +9,7 @@ or `ray start` names, or this machine alone. Nodes need this version of isoloss;
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import tempfile
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Ray:
 @contextlib.contextmanager
 def connected() -> Any:
     """Give ray, connected: to the cluster it is connected to already, or to one for this call alone."""
-    import ray
+    ray: Any = importlib.import_module("ray")
 
     ours = not ray.is_initialized()
     if ours:
